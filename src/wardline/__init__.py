@@ -1,0 +1,1 @@
+"""wardline: a gate in front of any model, and an answer that says how far it may be trusted."""

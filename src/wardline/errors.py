@@ -1,0 +1,62 @@
+"""The errors wardline raises, in one tree.
+
+    WardlineError
+    ├── DeclarationError      a gate, guard or contract was declared wrongly: seen when the module is imported
+    ├── OpeningError          a declaration does not fit what it found when the gate opened
+    │   ├── BundleError   the reference bundle is missing, tampered with, or of another model
+    │   └── ModelError        the model file is missing, changed, or does not fit the features
+    ├── PayloadError          the body could not be read as a row at all (the caller's fault)
+    │   └── TooLargeError     the body, or its number of rows, is over the limit
+    ├── PredictorError        a rung did not answer
+    │   └── DeadlineError     a rung ran out of time
+    ├── LogError              the log could not take or give a record
+    └── NotReadyError         the gate is not open
+
+Each sentence says what happened and what to do next. None of them knows about HTTP.
+"""
+
+from __future__ import annotations
+
+
+class WardlineError(Exception):
+    """Anything wardline raises on purpose."""
+
+
+class DeclarationError(WardlineError):
+    """A gate, guard, contract or feature function was declared wrongly."""
+
+
+class OpeningError(WardlineError):
+    """A declaration does not fit what the gate found when it opened."""
+
+
+class BundleError(OpeningError):
+    """The reference bundle is missing, tampered with, or belongs to something else."""
+
+
+class ModelError(OpeningError):
+    """The model file is missing, changed under its hash, or does not fit the features."""
+
+
+class PayloadError(WardlineError):
+    """The body could not be read as rows at all: not JSON, nested too deeply, empty."""
+
+
+class TooLargeError(PayloadError):
+    """The body or its number of rows is over the declared limit."""
+
+
+class PredictorError(WardlineError):
+    """A rung of the chain did not answer."""
+
+
+class DeadlineError(PredictorError):
+    """A rung of the chain ran out of its time."""
+
+
+class LogError(WardlineError):
+    """The log could not take or give a record."""
+
+
+class NotReadyError(WardlineError):
+    """The gate is not open, or may not answer yet."""

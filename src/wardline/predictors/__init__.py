@@ -1,0 +1,1 @@
+"""The kinds of rung a chain may have."""

@@ -1,0 +1,91 @@
+"""What an operator may set from the environment. Policy is code in the gate; only operations are here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from wardline.errors import DeclarationError
+
+Overflow = Literal["block", "drop"]
+Fsync = Literal["never", "flush"]
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How the record log behaves.
+
+    `queue_rows` rows may wait for the writer. When it is full, `overflow="block"` holds a request for at
+    most `block_ms` and then drops, `"drop"` drops at once; every drop is counted. A batch is written at
+    least every `flush_s` seconds or `flush_rows` rows; `fsync="flush"` also waits for the disk each time.
+    A segment is sealed to Parquet when it reaches `segment_mb` or `segment_s`.
+    """
+
+    queue_rows: int = 65_536
+    overflow: Overflow = "block"
+    block_ms: float = 20.0
+    flush_s: float = 0.5
+    flush_rows: int = 1024
+    fsync: Fsync = "never"
+    segment_mb: float = 64.0
+    segment_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """Limits of the HTTP surface: what is refused before it costs anything."""
+
+    max_body_mb: float = 8.0
+    max_rows: int = 4096
+    max_in_flight: int = 64
+    inline_ms: float = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. `home` is where every file of wardline lives."""
+
+    home: Path = Path(".wardline")
+    log: LogSettings = LogSettings()
+    serving: ServingSettings = ServingSettings()
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read `WARDLINE_HOME` and `WARDLINE_LOG_<FIELD>`, `WARDLINE_SERVING_<FIELD>`.
+
+        >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
+        2.0
+        """
+        env = os.environ if env is None else env
+        return cls(
+            home=Path(env.get("WARDLINE_HOME", ".wardline")),
+            log=_read(LogSettings(), "WARDLINE_LOG_", env),
+            serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
+        )
+
+
+T = TypeVar("T")
+
+_CHOICES = {"overflow": ("block", "drop"), "fsync": ("never", "flush")}
+
+
+def _read(defaults: T, prefix: str, env: Mapping[str, str]) -> T:
+    """Replace each field that the environment names, in the field's own type."""
+    values = dict(vars(defaults))
+    for name, default in values.items():
+        text = env.get(prefix + name.upper())
+        if text is None:
+            continue
+        try:
+            values[name] = type(default)(text)
+        except ValueError as error:
+            kind = type(default).__name__
+            raise DeclarationError(f"{prefix}{name.upper()}={text!r} is not a {kind}") from error
+        if name in _CHOICES and text not in _CHOICES[name]:
+            raise DeclarationError(f"{prefix}{name.upper()}={text!r}: choose one of {_CHOICES[name]}")
+        if not isinstance(default, str) and values[name] <= 0:
+            raise DeclarationError(f"{prefix}{name.upper()}={text!r} must be above zero")
+    return type(defaults)(**values)

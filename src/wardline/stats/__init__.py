@@ -1,0 +1,1 @@
+"""Pure numpy: measures, no I/O, no state."""
