@@ -1,1 +1,52 @@
 """wardline: a gate in front of any model, and an answer that says how far it may be trusted."""
+
+from pydantic import Field
+
+from wardline.chain import Chain
+from wardline.contract import Tabular
+from wardline.features import Category, Features, features
+from wardline.fields import Row, Timestamp, Unit, rule
+from wardline.gate import Gate, Owner, Verdicts
+from wardline.guard import Guard, judge
+from wardline.inference import Batch, Inference, Screened
+from wardline.predictors import Onnx, Python, Rule
+from wardline.reference import Reference
+from wardline.settings import LogSettings, ServingSettings, Settings
+from wardline.verdict import Action, Coverage, Finding, Measured, Risk, Severity, Stage, Uncertainty, Verdict
+
+__all__ = [
+    "Action",
+    "Batch",
+    "Category",
+    "Chain",
+    "Coverage",
+    "Features",
+    "Field",
+    "Finding",
+    "Gate",
+    "Guard",
+    "Inference",
+    "LogSettings",
+    "Measured",
+    "Onnx",
+    "Owner",
+    "Python",
+    "Reference",
+    "Risk",
+    "Row",
+    "Rule",
+    "Screened",
+    "ServingSettings",
+    "Settings",
+    "Severity",
+    "Stage",
+    "Tabular",
+    "Timestamp",
+    "Uncertainty",
+    "Unit",
+    "Verdict",
+    "Verdicts",
+    "features",
+    "judge",
+    "rule",
+]

@@ -118,6 +118,20 @@ class Features:
         """Compute the features of validated rows, one call of the function each."""
         return self.schema.block([self.function(row) for row in rows])
 
+    def of_rows_apart(self, rows: Sequence[Any]) -> tuple[FeatureBlock, dict[int, str]]:
+        """Compute rows one by one; those that raise become missing values, with the error's type by row."""
+        computed: list[FeatureBlock] = []
+        failed: dict[int, str] = {}
+        nothing = self.schema.block([(None,) * len(self.schema.columns)])
+        for place, row in enumerate(rows):
+            try:
+                computed.append(self.of_rows([row]))
+            except Exception as error:  # the function is the user's: it may raise anything
+                failed[place] = type(error).__name__
+                computed.append(nothing)
+        text = {name: [block.text[name][0] for block in computed] for name in self.schema.text}
+        return FeatureBlock(self.schema, np.concatenate([b.matrix for b in computed]), text), failed
+
     def of_columns(self, columns: Any, count: int) -> FeatureBlock:
         """Compute the features of whole columns with one call; only where `columnar` was declared."""
         values = self.function(columns)

@@ -62,7 +62,7 @@ def judge(
     >>> judge(Range(), 0.4, warn=0.1, block=1.0, reason="range.outside", subject="age").severity.value
     'warn'
     """
-    if score != score:  # noqa: PLR0124 - NaN is not itself
+    if score != score:
         return Finding(
             guard.name, guard.stage, Severity.BLOCK, reason, subject, observed, expected, 0.0, 0.0, measured
         )

@@ -55,7 +55,7 @@ class Inference(msgspec.Struct, frozen=True):
             value = self.features[self.names.index(name)]
         except ValueError:
             return None
-        return None if value is None or value != value else value  # noqa: PLR0124 - NaN is not itself
+        return None if value is None or value != value else value
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -97,11 +97,16 @@ class Batch(msgspec.Struct, frozen=True):
             None if probabilities is None else probabilities[place].tolist(),
         )
 
+    def only(self, rows: NDArray[np.intp]) -> Batch:
+        """Return the batch of these rows only, unanswered; the batch itself where that is all of them."""
+        if len(rows) == len(self):
+            return self
+        return Batch([self.rows[i] for i in rows], self.block.take(rows), self.now)
+
     def answered(self, rows: NDArray[np.intp], rung: str, outputs: Outputs) -> Batch:
         """Return the batch of these rows with what a rung answered for them."""
-        if len(rows) == len(self):
-            return Batch(self.rows, self.block, self.now, rung, outputs)
-        return Batch([self.rows[i] for i in rows], self.block.take(rows), self.now, rung, outputs)
+        some = self.only(rows)
+        return Batch(some.rows, some.block, self.now, rung, outputs)
 
 
 class Screened(msgspec.Struct, frozen=True):

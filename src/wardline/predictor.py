@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -16,6 +16,8 @@ class Site(msgspec.Struct, frozen=True):
 
     features: FeatureSchema
     classes: tuple[str, ...]
+    root: Path = Path()
+    """The project's directory: relative paths of models start here."""
     pinned: str | None = None
     """The sha256 of the model file as the reference recorded it; `None` where there is no reference yet."""
 
@@ -55,8 +57,3 @@ class Predictor(Protocol):
 
     def open(self, site: Site) -> Opened:
         """Load what is needed and check that it fits. Raise ModelError with what to do."""
-
-
-def names(predictors: Sequence[Predictor]) -> tuple[str, ...]:
-    """Return the rung names, in order."""
-    return tuple(predictor.name for predictor in predictors)

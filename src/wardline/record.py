@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.features import FeatureBlock, FeatureSchema
-from wardline.verdict import Finding
+from wardline.verdict import ACTIONS, STERNNESS, Action, Coverage, Finding, Uncertainty, Verdict
+
+STAGES = ("contract", "features", "input", "chain", "output", "verdict")
+"""The stages that are timed, in the order of the path."""
 
 
 class RecordSchema(msgspec.Struct, frozen=True):
@@ -22,6 +27,8 @@ class RecordSchema(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     rungs: tuple[str, ...]
     stages: tuple[str, ...]
+    models: tuple[str, ...]
+    """What each rung's model is called in a verdict."""
     constants: Mapping[str, str]
     """model, model_sha256, features_version, features_hash, reference, contract_hash, libraries, ..."""
 
@@ -32,9 +39,9 @@ class Records(msgspec.Struct):
     `time` is nanoseconds since the epoch at arrival. Row i's id is `request_id` where n is 1 and the request
     was not a batch, else `request_id` + "-" + i. `actions` holds codes (`verdict.ACTIONS`), `rungs` the
     number of the rung that answered or -1. `block` holds the features of the rows at `admitted` only:
-    other rows broke the contract. `values` are class numbers for classification. `findings` has the
-    findings that are not ok, by row. `stages_us` are the microseconds each stage took for the whole
-    request, in the order of `RecordSchema.stages`.
+    other rows broke the contract; the `slices` columns too are of the admitted rows. `values` are class
+    numbers for classification. `findings` has the findings that are not ok, by row. `stages_us` are the
+    microseconds each stage took for the whole request, in the order of `RecordSchema.stages`.
     """
 
     time: int
@@ -62,6 +69,114 @@ class Records(msgspec.Struct):
     def __len__(self) -> int:
         return len(self.actions)
 
+    @classmethod
+    def begin(cls, admitted: Any, time: int, request_id: str, trace_id: str) -> Records:
+        """Start the records of a request: every row is a reject until the path makes it something better."""
+        count = admitted.count
+        return cls(
+            time=time,
+            request_id=request_id,
+            trace_id=trace_id,
+            batch=admitted.batch,
+            actions=np.full(count, STERNNESS[Action.REJECT], dtype=np.int8),
+            rungs=np.full(count, -1, dtype=np.int8),
+            values=np.full(count, np.nan),
+            admitted=admitted.positions,
+            block=None,
+            slices={},
+            findings=admitted.rejects,
+            stages_us=(),
+            unknown=admitted.unknown,
+        )
+
+    def timed(self, ticks: Sequence[int], judged_ns: int) -> None:
+        """Turn the clock readings between stages into microseconds; output guards ran inside the chain."""
+        spans = [(after - before) / 1000 for before, after in itertools.pairwise(ticks)]
+        if len(spans) < len(STAGES) - 2:
+            self.stages_us = (*spans, *[0.0] * (len(STAGES) - len(spans)))
+            return
+        contract, features, inputs, chain = spans
+        judged = judged_ns / 1000
+        concluded = (time.perf_counter_ns() - ticks[-1]) / 1000
+        self.stages_us = (contract, features, inputs, chain - judged, judged, concluded)
+
+    def measure(self, rows: NDArray[np.intp], measured: Mapping[str, Any]) -> None:
+        """Note what guards measured of these rows; rows they said nothing of keep NaN."""
+        for key, column in measured.items():
+            values = _column(key, column)
+            if len(rows) == len(self):
+                setattr(self, key, values)
+                continue
+            whole = getattr(self, key)
+            if whole is None:
+                shape = (len(self), *values.shape[1:])
+                whole = np.zeros(shape, np.bool_) if key == "members" else np.full(shape, np.nan)
+                setattr(self, key, whole)
+            whole[rows] = values
+
     def id_of(self, place: int) -> str:
         """Return the request id of one row."""
         return f"{self.request_id}-{place}" if self.batch else self.request_id
+
+
+def verdict_of(records: Records, schema: RecordSchema, place: int) -> Verdict:
+    """Read one row's verdict out of the records of its request."""
+    rung = int(records.rungs[place])
+    value = float(records.values[place])
+    prediction: float | str | None = None
+    if rung >= 0:
+        prediction = schema.classes[int(value)] if schema.classes else value
+    findings = records.findings.get(place, ())
+    return Verdict(
+        request_id=records.id_of(place),
+        trace_id=records.trace_id,
+        action=ACTIONS[records.actions[place]],
+        prediction=prediction,
+        served_by=schema.rungs[rung] if rung >= 0 else None,
+        rung=rung if rung >= 0 else None,
+        uncertainty=_uncertainty(records, schema, place, answered=rung >= 0),
+        findings=tuple(findings),
+        model=schema.models[max(rung, 0)],
+        features_version=schema.constants["features_version"],
+        reference=schema.constants["reference"],
+    )
+
+
+def _uncertainty(records: Records, schema: RecordSchema, place: int, *, answered: bool) -> Uncertainty:
+    ood_p = None if records.ood_p is None else _number(records.ood_p[place])
+    if not answered:
+        return Uncertainty(ood_p=ood_p)
+    members = interval = None
+    if records.members is not None and schema.classes and records.members[place].any():
+        members = tuple(
+            name for name, inside in zip(schema.classes, records.members[place], strict=True) if inside
+        )
+    if records.interval is not None and records.interval[place][0] == records.interval[place][0]:
+        interval = (float(records.interval[place][0]), float(records.interval[place][1]))
+    stated = members is not None or interval is not None
+    return Uncertainty(
+        confidence=None if records.confidence is None else _number(records.confidence[place]),
+        set=members,
+        interval=interval,
+        level=records.level if stated else None,
+        coverage_status=Coverage(records.coverage) if stated else Coverage.VOID,
+        ood_p=ood_p,
+    )
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)
+
+
+def _column(key: str, column: Any) -> NDArray[Any]:
+    """Make an array of a measured column; rows without a value are NaN, or an empty set."""
+    if isinstance(column, np.ndarray):
+        return column
+    if key == "members":
+        width = max((len(value) for value in column if value is not None), default=0)
+        return np.array(
+            [value if value is not None else (False,) * width for value in column], dtype=np.bool_
+        )
+    if key == "interval":
+        return np.array([value if value is not None else (np.nan, np.nan) for value in column])
+    return np.array(column, dtype=np.float64)

@@ -1,1 +1,7 @@
 """The kinds of rung a chain may have."""
+
+from wardline.predictors.onnx import Onnx
+from wardline.predictors.python import Python
+from wardline.predictors.rule import Rule
+
+__all__ = ["Onnx", "Python", "Rule"]

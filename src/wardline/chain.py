@@ -1,0 +1,272 @@
+"""The chain: ordered rungs, each asked only for the rows that no rung before it could answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.breaker import Breaker
+from wardline.errors import DeadlineError, DeclarationError, PredictorError
+from wardline.inference import Batch, Outputs
+from wardline.panel import Judgement
+from wardline.predictor import Opened, Predictor, Site
+from wardline.verdict import Finding, Severity, Stage
+
+log = logging.getLogger(__name__)
+
+Judge = Callable[[Batch], Judgement]
+Rows = NDArray[np.intp]
+
+
+class Answers(msgspec.Struct):
+    """What the chain answered for n rows: `rungs` is -1 where no rung did; `withheld` is what a blocked
+    answer would have been, by row, for a gate that fails open."""
+
+    rungs: NDArray[np.int8]
+    values: NDArray[np.float64]
+    findings: dict[int, list[Finding]]
+    measured: list[tuple[Rows, Judgement]]
+    withheld: dict[int, tuple[int, float]]
+    judged_ns: int = 0
+
+    def merge(self, rows: Rows, other: Answers) -> None:
+        """Take over what another pass answered for `rows`, which had no answer so far."""
+        self.rungs[rows] = other.rungs
+        self.values[rows] = other.values
+        for place, findings in other.findings.items():
+            self.findings.setdefault(int(rows[place]), []).extend(findings)
+        for place, answer in other.withheld.items():
+            self.withheld[int(rows[place])] = answer
+        self.measured += [(rows[part], judgement) for part, judgement in other.measured]
+        self.judged_ns += other.judged_ns
+
+
+class Chain:
+    """Ordered predictors: the model, a simpler model, a rule. Past the last one the gate abstains.
+
+    A rung that raises, runs out of time, answers nonsense or is blocked by an output guard hands its rows to
+    the next. After `failures` failed calls in a row its breaker opens, and a probe is let through every
+    `reset_s` seconds.
+    """
+
+    def __init__(self, *predictors: Predictor, failures: int = 5, reset_s: float = 30.0) -> None:
+        names = [predictor.name for predictor in predictors]
+        if not predictors:
+            raise DeclarationError("a chain needs at least one rung")
+        if len(set(names)) != len(names):
+            raise DeclarationError(f"two rungs have one name, give each its own: {names}")
+        self.predictors = predictors
+        self.names = tuple(names)
+        self.failures = failures
+        self.reset_s = reset_s
+
+    def open(self, site: Site, pins: Mapping[str, str]) -> OpenChain:
+        """Open every rung, with the model hash the reference pinned for it."""
+        rungs: list[Rung] = []
+        try:
+            for predictor in self.predictors:
+                opened = predictor.open(msgspec.structs.replace(site, pinned=pins.get(predictor.name)))
+                rungs.append(Rung(predictor, opened, Breaker(self.failures, self.reset_s), len(site.classes)))
+        except Exception:
+            for rung in rungs:
+                rung.opened.close()
+            raise
+        return OpenChain(tuple(rungs))
+
+
+@dataclass
+class OpenChain:
+    """The rungs, ready to answer."""
+
+    rungs: tuple[Rung, ...]
+
+    def answer(self, batch: Batch, blocked: NDArray[np.bool_] | None, judge: Judge) -> Answers:
+        """Ask rung after rung until every row has an answer or there is no rung left.
+
+        `blocked` marks rows an input guard blocked (`None`: no row): only rungs that declare
+        `answers_blocked` are asked about those.
+        """
+        count = len(batch)
+        answers = Answers(np.full(count, -1, np.int8), np.full(count, np.nan), {}, [], {})
+        waiting: Rows = np.arange(count)
+        for number, rung in enumerate(self.rungs):
+            if blocked is None or rung.predictor.answers_blocked:
+                asked = waiting
+            else:
+                asked = waiting[~blocked[waiting]]
+            if not asked.size:
+                continue
+            reply = rung.ask(batch.only(asked), answers.findings, asked)
+            if reply is not None:
+                rows = asked[reply.rows]
+                self._accept(batch, rows, reply.outputs, number, judge=judge, answers=answers)
+            waiting = np.flatnonzero(answers.rungs < 0)
+            if not waiting.size:
+                break
+        return answers
+
+    def _accept(
+        self, batch: Batch, rows: Rows, outputs: Outputs, number: int, *, judge: Judge, answers: Answers
+    ) -> None:
+        """Let the output guards speak; take what they do not block."""
+        started = time.perf_counter_ns()
+        judgement = judge(batch.answered(rows, self.rungs[number].name, outputs))
+        for place, findings in judgement.findings.items():
+            answers.findings.setdefault(int(rows[place]), []).extend(findings)
+        if judgement.blocked is None:
+            answers.rungs[rows] = number
+            answers.values[rows] = outputs.values
+            answers.measured.append((rows, judgement))
+        else:
+            taken = np.flatnonzero(~judgement.blocked)
+            answers.rungs[rows[taken]] = number
+            answers.values[rows[taken]] = outputs.values[taken]
+            answers.measured.append((rows[taken], judgement.take(taken)))
+            for place in np.flatnonzero(judgement.blocked).tolist():
+                answers.withheld.setdefault(int(rows[place]), (number, float(outputs.values[place])))
+        answers.judged_ns += time.perf_counter_ns() - started
+
+    def warm(self, batch: Batch) -> list[str]:
+        """Let every rung answer once without its deadline: a first run allocates. Say which did not."""
+        problems = []
+        for rung in self.rungs:
+            try:
+                outputs = rung.sound(rung.opened.predict(batch, None), len(batch))
+            except Exception as error:  # whatever it raises, this rung cannot answer
+                problems.append(f"rung {rung.name} does not answer the contract's own example: {error!r}")
+                continue
+            if not np.isfinite(outputs.values).all():
+                problems.append(f"rung {rung.name} answers the contract's own example with no finite number")
+        return problems
+
+    def close(self) -> None:
+        """Close every rung."""
+        for rung in self.rungs:
+            rung.opened.close()
+
+
+class Reply(msgspec.Struct):
+    """The places (within what was asked) that a rung answered, and its answers."""
+
+    rows: Rows
+    outputs: Outputs
+
+
+@dataclass
+class Rung:
+    """One opened predictor with its breaker: turns everything that can go wrong into findings."""
+
+    predictor: Predictor
+    opened: Opened
+    breaker: Breaker
+    classes: int
+    clock: Callable[[], float] = field(default=time.monotonic)
+
+    @property
+    def name(self) -> str:
+        """The rung's name."""
+        return self.predictor.name
+
+    def ask(self, batch: Batch, findings: dict[int, list[Finding]], asked: Rows) -> Reply | None:
+        """Ask for every row; find the rows that make the predictor fail, so that only they go without.
+
+        What went wrong is added to `findings` under the row's number in `asked`.
+        """
+        now = self.clock()
+        if not self.breaker.allows(now):
+            self._note(findings, asked, "chain.breaker_open", "the breaker is open after repeated failures")
+            return None
+        limit = self.predictor.deadline_ms
+        deadline = None if limit is None else now + limit / 1000
+        try:
+            outputs = self.sound(self.opened.predict(batch, deadline), len(batch))
+        except Exception as error:  # whatever a model raises, its rows go to the next rung
+            reply = self._isolate(batch, deadline, error, findings, asked)
+        else:
+            reply = Reply(np.arange(len(batch)), outputs)
+        if reply is None:
+            self.breaker.failed(self.clock())
+            return None
+        self.breaker.succeeded()
+        return self._finite(reply, findings, asked)
+
+    def _isolate(
+        self,
+        batch: Batch,
+        deadline: float | None,
+        error: Exception,
+        findings: dict[int, list[Finding]],
+        asked: Rows,
+    ) -> Reply | None:
+        """Bisect a failed batch within its deadline; the rows that fail alone are the poison."""
+        rows: list[Rows] = []
+        outputs: list[Outputs] = []
+        todo: list[tuple[Rows, Exception | None]] = [(np.arange(len(batch)), error)]
+        while todo:
+            part, raised = todo.pop()
+            if raised is None:
+                try:
+                    outputs.append(self.sound(self.opened.predict(batch.only(part), deadline), len(part)))
+                    rows.append(part)
+                    continue
+                except Exception as again:  # as above
+                    raised = again
+            late = isinstance(raised, DeadlineError) or (deadline is not None and self.clock() >= deadline)
+            if late or len(part) == 1:
+                reason = "chain.deadline" if late else "chain.error"
+                log.warning("rung %s did not answer %d row(s): %r", self.name, len(part), raised)
+                self._note(findings, asked[part], reason, type(raised).__name__)
+            else:
+                half = len(part) // 2
+                todo += [(part[half:], None), (part[:half], None)]
+        if not rows:
+            return None
+        return Reply(np.concatenate(rows), _join(outputs))
+
+    def sound(self, outputs: Outputs, count: int) -> Outputs:
+        """Refuse an answer that is not one number, or one distribution over the classes, a row."""
+        if outputs.values.shape != (count,):
+            raise PredictorError(f"{self.name} answered shape {outputs.values.shape} for {count} rows")
+        probabilities = outputs.probabilities
+        if probabilities is not None and probabilities.shape != (count, self.classes):
+            raise PredictorError(
+                f"{self.name} gave probabilities of shape {probabilities.shape}, "
+                f"the gate has {self.classes} classes"
+            )
+        return outputs
+
+    def _finite(self, reply: Reply, findings: dict[int, list[Finding]], asked: Rows) -> Reply | None:
+        """Drop answers that are not numbers: NaN is a fault of the model, never an answer."""
+        outputs = reply.outputs
+        good = np.isfinite(outputs.values)
+        if outputs.probabilities is not None:
+            good &= np.isfinite(outputs.probabilities).all(axis=1)
+        if self.classes:
+            good &= (outputs.values >= 0) & (outputs.values < self.classes)
+        if good.all():
+            return reply
+        self._note(findings, asked[reply.rows[~good]], "chain.not_finite", "not a finite number or a class")
+        kept = np.flatnonzero(good)
+        return Reply(reply.rows[kept], outputs.take(kept)) if kept.size else None
+
+    def _note(self, findings: dict[int, list[Finding]], rows: Rows, reason: str, observed: str) -> None:
+        finding = Finding(
+            "chain", Stage.CHAIN, Severity.BLOCK, reason, self.name, observed, "an answer", 1.0, 1.0
+        )
+        for row in rows.tolist():
+            findings.setdefault(row, []).append(finding)
+
+
+def _join(outputs: Sequence[Outputs]) -> Outputs:
+    parts = [output.probabilities for output in outputs]
+    known = [part for part in parts if part is not None]
+    return Outputs(
+        np.concatenate([output.values for output in outputs]),
+        np.concatenate(known) if len(known) == len(parts) else None,
+    )

@@ -1,0 +1,38 @@
+"""Targets: how a gate is named on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from wardline.errors import WardlineError
+from wardline.gate import Gate
+
+
+def load(target: str) -> Gate:
+    """Return the gate of `guards.loan` or `guards.loan:gate`; a clear usage error where there is none.
+
+    The working directory counts as importable, as it does for `python -m`.
+    """
+    module_name, _, attribute = target.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and module_name.startswith(error.name):
+            raise click.UsageError(
+                f"no module {module_name!r} here: run this in the project's directory, "
+                "with a target such as guards.loan"
+            ) from None
+        raise
+    except WardlineError as error:
+        raise click.UsageError(f"{module_name} is declared wrongly: {error}") from error
+    gate = getattr(module, attribute or "gate", None)
+    if not isinstance(gate, Gate):
+        raise click.UsageError(f"{module_name} has no gate called {attribute or 'gate'!r}")
+    return gate

@@ -1,0 +1,312 @@
+"""READ FIRST. The gate: the one path that every row walks, top to bottom.
+
+    payload -> contract -> features -> input guards -> chain -> output guards -> verdict -> record
+
+`Gate` is the declaration a user writes; it holds no model, thread or file. `OpenGate.walk` is the path.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from wardline import opening
+from wardline.chain import Answers, Chain, OpenChain
+from wardline.contract import Admitted, Tabular
+from wardline.errors import DeclarationError, OpeningError
+from wardline.features import Features
+from wardline.guard import Guard
+from wardline.inference import Batch
+from wardline.panel import Judgement, Panel
+from wardline.record import Records, RecordSchema, verdict_of
+from wardline.settings import Settings
+from wardline.telemetry import request_id as new_request_id
+from wardline.telemetry import trace_context
+from wardline.verdict import STERNNESS, Action, Coverage, Finding, Risk, Severity, Stage, Verdict, decide
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who is responsible, who is paged, who is paged next, and where it says what to do."""
+
+    team: str
+    page: str
+    escalate: str
+    runbook: str
+
+
+class Sink(Protocol):
+    """Where records go: the log, or a list in a test."""
+
+    def append(self, records: Records) -> bool:
+        """Take the records of one request; False says that they were dropped and counted."""
+
+
+class Gate:
+    """A guarded model, declared. Opening happens when the server starts, or at the first call.
+
+    `chain` answers, `guards` judge, `reference` is the directory of the bundle they judge by. `slices` are
+    fields or features whose values split every report. `classes` names the classes in the order of the
+    model's probabilities; without them the gate answers a number, in `unit`. Relative paths start at the
+    project: the directory above the `guards/` folder that declares the gate.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        contract: Tabular,
+        features: Features,
+        chain: Chain,
+        guards: Sequence[Guard] = (),
+        reference: str | None = None,
+        owner: Owner | None = None,
+        slices: Sequence[str] = (),
+        risk: Risk = Risk.CLOSED,
+        classes: Sequence[str] = (),
+        unit: str = "",
+        root: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.contract = contract
+        self.features = features
+        self.chain = chain
+        self.guards = tuple(guards)
+        self.owner = owner
+        self.slices = tuple(slices)
+        self.risk = risk
+        self.classes = tuple(classes)
+        self.unit = unit
+        declared_in = Path(sys._getframe(1).f_globals.get("__file__", Path.cwd() / "-")).resolve()  # noqa: SLF001 - the documented way to know the declaring module
+        folder = declared_in.parent
+        self.root = root or (folder.parent if folder.name == "guards" else folder)
+        self.reference_dir = self.root / reference if reference is not None else None
+        self._opened: OpenGate | None = None
+        self._lock = threading.Lock()
+        opening.check_declaration(self)
+
+    def open(
+        self,
+        settings: Settings | None = None,
+        *,
+        sink: Sink | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> OpenGate:
+        """Load, check and warm everything; raise OpeningError with what does not fit. Idempotent."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = OpenGate(
+                    self, clock, *opening.open_parts(self, settings or Settings.from_env(), sink)
+                )
+                problems = self._opened.warm()
+                if problems:
+                    self._opened.close()
+                    self._opened = None
+                    raise OpeningError("; ".join(problems))
+            return self._opened
+
+    def close(self) -> None:
+        """Flush the log and let go of models and threads. The gate may be opened again."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def __call__(self, payload: Mapping[str, Any] | bytes | str) -> Verdict:
+        """Answer one row in-process, exactly as the server would."""
+        verdicts = self.batch(payload)
+        if len(verdicts) != 1:
+            raise DeclarationError("this is a batch: use gate.batch(payload)")
+        return verdict_of(verdicts.records, verdicts.schema, 0)
+
+    def batch(self, payload: Mapping[str, Any] | Sequence[Any] | bytes | str) -> Verdicts:
+        """Answer many rows: a list of rows, `{"rows": [...]}`, or a mapping of numpy columns."""
+        opened = self._opened or self.open()
+        contract, now = self.contract, opened.clock
+        admit: Callable[[], Admitted]
+        if isinstance(payload, Mapping) and payload and all(
+            isinstance(column, np.ndarray) for column in payload.values()
+        ):  # fmt: skip
+            admit = lambda: contract.admit_columns(payload, now())  # noqa: E731 - one expression, one use
+        elif isinstance(payload, Mapping | bytes | str):
+            admit = lambda: contract.admit(payload, now())  # noqa: E731 - as above
+        else:
+            admit = lambda: contract.admit_rows(payload, now())  # noqa: E731 - as above
+        return Verdicts(opened.walk(admit, new_request_id(), trace_context(None).trace_id), opened.schema)
+
+    def slice_of(self, admitted: Admitted, batch: Batch, name: str) -> Sequence[Any]:
+        """Return one slice column of the admitted rows: a field of the contract, else a feature."""
+        if name in self.contract.fields:
+            if admitted.columns is not None:
+                return admitted.columns[name]  # type: ignore[no-any-return]
+            return [getattr(row, name) for row in admitted.rows]
+        return batch.block.column(name)  # type: ignore[return-value]
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Verdicts(Sequence[Verdict]):
+    """The verdicts of one request: columns (`records`) that make a Verdict when one is asked for."""
+
+    def __init__(self, records: Records, schema: RecordSchema) -> None:
+        self.records = records
+        self.schema = schema
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return verdict_of(self.records, self.schema, place % len(self))
+
+
+@dataclass
+class OpenGate:
+    """A gate whose models are loaded, guards prepared and log open."""
+
+    gate: Gate
+    clock: Callable[[], float]
+    chain: OpenChain
+    inputs: Panel
+    outputs: Panel
+    sink: Sink
+    schema: RecordSchema
+    level: float | None
+    coverage: Sequence[Coverage]
+
+    def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
+        """Walk the path with the rows of one request; return their records, which the log has too."""
+        arrived, began = time.time_ns(), time.perf_counter_ns()
+        admitted = admit()
+        records = Records.begin(admitted, arrived, request_id, trace_id)
+        ticks = [began, time.perf_counter_ns()]
+        if admitted.positions.size:
+            batch, broken = self._features(admitted)
+            ticks.append(time.perf_counter_ns())
+            before = self.inputs.judge(batch)
+            before.add(broken, len(batch))
+            ticks.append(time.perf_counter_ns())
+            answers = self.chain.answer(batch, before.blocked, self.outputs.judge)
+            if self.gate.risk is Risk.OPEN:
+                self._fail_open(batch, before, answers)
+            ticks.append(time.perf_counter_ns())
+            self._conclude(records, admitted, batch, before, answers)
+            records.timed(ticks, answers.judged_ns)
+        else:
+            records.timed(ticks, 0)
+        self.sink.append(records)
+        return records
+
+    def _features(self, admitted: Admitted) -> tuple[Batch, dict[int, Finding]]:
+        """Compute the features; a row whose features cannot be computed is blocked, not its neighbours."""
+        features, rows, now = self.gate.features, admitted.rows, self.clock()
+        broken: dict[int, Finding] = {}
+        try:
+            if admitted.columns is not None and features.columnar:
+                block = features.of_columns(SimpleNamespace(**admitted.columns), len(rows))
+            else:
+                block = features.of_rows(rows)
+        except Exception:  # whatever a feature function raises is a fault of ours, and that row's alone
+            log.exception("features %s raised; computing row by row", features.version)
+            block, failed = features.of_rows_apart(rows)
+            broken = {
+                row: Finding("features", Stage.FEATURES, Severity.BLOCK, "features.error", observed=kind,
+                             score=1.0, threshold=1.0)
+                for row, kind in failed.items()
+            }  # fmt: skip
+        return Batch(rows, block, now), broken
+
+    def _fail_open(self, batch: Batch, before: Judgement, answers: Answers) -> None:
+        """Risk OPEN: where no rung may answer, give what there is and say so."""
+        shut = np.flatnonzero(answers.rungs < 0)
+        # Rows without features stay shut: there is nothing a model could answer from.
+        shut = shut[[not before.has(int(row), Stage.FEATURES) for row in shut]] if shut.size else shut
+        if not shut.size:
+            return
+        asked = [row for row in shut.tolist() if before.blocked is not None and before.blocked[row]]
+        if asked:
+            rows = np.array(asked, dtype=np.intp)
+            answers.merge(rows, self.chain.answer(batch.only(rows), None, self.outputs.judge))
+        for row in shut.tolist():
+            if answers.rungs[row] < 0 and row in answers.withheld:
+                answers.rungs[row], answers.values[row] = answers.withheld[row]
+            if answers.rungs[row] >= 0:
+                answers.findings.setdefault(row, []).append(_FAILED_OPEN)
+
+    def _conclude(
+        self, records: Records, admitted: Admitted, batch: Batch, before: Judgement, answers: Answers
+    ) -> None:
+        """Write what became of each row into the request's records, and decide its action."""
+        positions = admitted.positions
+        at: Any = slice(None) if positions.size == admitted.count else positions
+        records.rungs[at] = answers.rungs
+        records.values[at] = answers.values
+        records.actions[at] = _BY_RUNG[np.minimum(answers.rungs, 1)]
+        records.block = batch.block
+        records.slices = {name: self.gate.slice_of(admitted, batch, name) for name in self.gate.slices}
+        rows = before.findings.keys() | answers.findings.keys()
+        if rows:
+            found: dict[int, Sequence[Finding]] = dict(admitted.rejects)
+            for row in rows:
+                findings = (*before.findings.get(row, ()), *answers.findings.get(row, ()))
+                place, rung = int(positions[row]), int(answers.rungs[row])
+                found[place] = findings
+                records.actions[place] = STERNNESS[decide(findings, None if rung < 0 else rung)]
+            records.findings = found
+        records.level = self.level
+        records.measure(positions, before.measured)
+        for answered, judgement in answers.measured:
+            records.measure(positions[answered], judgement.measured)
+        served = set(answers.rungs.tolist()) - {-1}
+        weakest = max((_WEAKNESS[self.coverage[rung]] for rung in served), default=2)
+        records.coverage = _COVERAGES[weakest].value
+
+    def warm(self) -> list[str]:
+        """Ask every rung about the contract's first example; return what did not answer, in words."""
+        admitted = self.gate.contract.admit(self.gate.contract.examples[0])
+        batch, broken = self._features(admitted)
+        if broken:
+            return [f"the features of the contract's own example raise {broken[0].observed}"]
+        return self.chain.warm(batch)
+
+    def problems(self) -> list[str]:
+        """Say why the gate may not answer now; an empty list means ready."""
+        stats = getattr(self.sink, "stats", None)
+        state = stats() if stats is not None else None
+        if state is not None and not state.healthy:
+            return [f"the record log cannot be written: {state.last_error}"]
+        return []
+
+    def close(self) -> None:
+        """Close chain and log."""
+        self.chain.close()
+        close = getattr(self.sink, "close", None)
+        if close is not None:
+            close()
+
+
+_BY_RUNG = np.array(
+    [STERNNESS[Action.SERVE], STERNNESS[Action.FALLBACK], STERNNESS[Action.ABSTAIN]], dtype=np.int8
+)  # read at min(rung, 1): 0 serve, 1 fallback, -1 (the last) abstain
+_COVERAGES = tuple(Coverage)
+_WEAKNESS = {coverage: place for place, coverage in enumerate(_COVERAGES)}
+_FAILED_OPEN = Finding("chain", Stage.CHAIN, Severity.WARN, "chain.failed_open", score=1.0, threshold=1.0)

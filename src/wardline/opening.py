@@ -1,0 +1,161 @@
+"""Opening a gate: everything that is loaded and checked once, so that the path need not."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import logging
+import platform
+from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wardline.chain import OpenChain
+from wardline.errors import BundleError, DeclarationError, OpeningError
+from wardline.guard import Guard, Prepares
+from wardline.log.writer import LogWriter
+from wardline.panel import Panel
+from wardline.predictor import Site
+from wardline.record import STAGES, RecordSchema
+from wardline.reference import Reference, load
+from wardline.settings import Settings
+from wardline.verdict import Coverage, Stage
+
+if TYPE_CHECKING:
+    from wardline.gate import Gate, Sink
+
+log = logging.getLogger(__name__)
+
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, list[Coverage]]
+
+_MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
+"""Libraries whose version can change an answer; their versions' hash is in every record."""
+
+
+def check_declaration(gate: Gate) -> None:
+    """Refuse a gate that contradicts itself, when its module is imported."""
+    if not gate.name.isidentifier():
+        raise DeclarationError(f"a gate's name is used in files and metrics, {gate.name!r} is no identifier")
+    names = [guard.name for guard in gate.guards]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DeclarationError(f"two guards are called {twice[0]!r}: give each its own name=")
+    for guard in gate.guards:
+        if not isinstance(guard, Guard):
+            raise DeclarationError(f"{guard!r} is no guard: it needs name, stage and check(inference)")
+    if gate.features.row is not gate.contract.row:
+        raise DeclarationError(
+            f"the features are of {gate.features.row.__name__}, the contract is {gate.contract.row.__name__}"
+        )
+    known = {*gate.contract.fields, *gate.features.schema.names}
+    strange = [name for name in gate.slices if name not in known]
+    if strange:
+        raise DeclarationError(f"slice {strange[0]!r} is neither a field nor a feature")
+    if gate.reference_dir is None and any(isinstance(guard, Prepares) for guard in gate.guards):
+        raise DeclarationError("these guards judge by a reference: give the gate reference='models/NAME/1'")
+
+
+def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
+    """Load reference and models, prepare the guards, open the log; OpeningError says what does not fit."""
+    reference = _reference(gate)
+    pins = {} if reference is None else {n: r.sha256 for n, r in reference.rungs.items() if r.sha256}
+    chain = gate.chain.open(site(gate), pins)
+    try:
+        _check_columnar(gate)
+        inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
+        outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
+        schema = record_schema(gate, chain, reference)
+        opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)
+    except Exception:
+        chain.close()
+        raise
+    coverage = [
+        reference.rungs[name].coverage if reference is not None and name in reference.rungs else Coverage.VOID
+        for name in gate.chain.names
+    ]
+    level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
+    return chain, inputs, outputs, opened, schema, level, coverage
+
+
+def site(gate: Gate) -> Site:
+    """Return what the gate tells its predictors."""
+    return Site(gate.features.schema, gate.classes, gate.root)
+
+
+def record_schema(gate: Gate, chain: OpenChain, reference: Reference | None) -> RecordSchema:
+    """Return what is the same in every record of the gate while it is open."""
+    primary = chain.rungs[0].opened
+    return RecordSchema(
+        gate=gate.name,
+        features=gate.features.schema,
+        slices=gate.slices,
+        classes=gate.classes,
+        rungs=gate.chain.names,
+        stages=STAGES,
+        models=tuple(rung.opened.version for rung in chain.rungs),
+        constants={
+            "model": primary.version,
+            "model_sha256": primary.sha256,
+            "features_version": gate.features.version,
+            "features_hash": gate.features.source_hash,
+            "reference": "" if reference is None else reference.id,
+            "contract_hash": gate.contract.hash,
+            "libraries": libraries_hash(),
+        },
+    )
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that can move numbers."""
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _MOVES_NUMBERS},
+    }
+
+
+def libraries_hash() -> str:
+    """Return a short hash of `libraries`."""
+    return hashlib.sha256(repr(sorted(libraries().items())).encode()).hexdigest()[:12]
+
+
+def _reference(gate: Gate) -> Reference | None:
+    if gate.reference_dir is None:
+        return None
+    reference = load(gate.reference_dir, gate=gate.name)
+    if reference.features_version != gate.features.version:
+        raise BundleError(
+            f"the reference was built for features version {reference.features_version}, the gate has "
+            f"{gate.features.version}: build it anew with `wardline reference`"
+        )
+    wanted, given = tuple(reference.features), gate.features.schema.names
+    if wanted != given:
+        raise BundleError(
+            f"the reference profiles {wanted}, the feature function gives {given}: build it anew"
+        )
+    if reference.classes != gate.classes:
+        raise BundleError(f"the reference knows the classes {reference.classes}, the gate {gate.classes}")
+    if reference.features_hash != gate.features.source_hash:
+        log.warning(
+            "gate %s: the feature function changed since the reference was built, but its version is still "
+            "%s: raise the version, or build the reference anew", gate.name, gate.features.version,
+        )  # fmt: skip
+    return reference
+
+
+def _check_columnar(gate: Gate) -> None:
+    """Features declared columnar must say the same of columns as of rows."""
+    if not gate.features.columnar:
+        return
+    rows = [gate.contract.admit(example).rows[0] for example in gate.contract.examples] * 2
+    columns: dict[str, Any] = {
+        name: np.array([getattr(row, name) for row in rows]) for name in gate.contract.fields
+    }
+    by_row = gate.features.of_rows(rows).matrix
+    by_column = gate.features.of_columns(SimpleNamespace(**columns), len(rows)).matrix
+    if not np.array_equal(by_row, by_column, equal_nan=True):
+        name = gate.features.schema.names[int(np.flatnonzero((by_row != by_column).any(axis=0))[0])]
+        raise OpeningError(
+            f"feature {name} differs between a row and a column: drop columnar=True, or mend it"
+        )
