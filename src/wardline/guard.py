@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, Self, runtime_checkable
 
+import msgspec
+
 from wardline.inference import Batch, Inference, Screened
 from wardline.reference import Reference
 from wardline.verdict import Finding, Measured, Severity, Stage
@@ -62,9 +64,10 @@ def judge(
     >>> judge(Range(), 0.4, warn=0.1, block=1.0, reason="range.outside", subject="age").severity.value
     'warn'
     """
+    noted = msgspec.UNSET if measured is None else measured
     if score != score:
         return Finding(
-            guard.name, guard.stage, Severity.BLOCK, reason, subject, observed, expected, 0.0, 0.0, measured
+            guard.name, guard.stage, Severity.BLOCK, reason, subject, observed, expected, 0.0, 0.0, noted
         )
     if block is not None and score >= block:
         severity, threshold = Severity.BLOCK, block
@@ -74,5 +77,5 @@ def judge(
         severity = Severity.OK
         threshold = warn if warn is not None else (block if block is not None else 0.0)
     return Finding(
-        guard.name, guard.stage, severity, reason, subject, observed, expected, score, threshold, measured
+        guard.name, guard.stage, severity, reason, subject, observed, expected, score, threshold, noted
     )

@@ -99,8 +99,8 @@ class Panel:
         except Exception:
             log.exception("guard %s crashed", guard.name)
             finding = self._crashed(guard)
-            severity, noted = finding.severity, None
-        if noted is not None:
+            severity, noted = finding.severity, msgspec.UNSET
+        if noted is not msgspec.UNSET:
             for key in ("ood_p", "confidence", "members", "interval"):
                 value = getattr(noted, key)
                 if value is not None:
@@ -110,6 +110,8 @@ class Panel:
                     column[row] = value
         if severity is Severity.OK:
             return
+        if noted is not msgspec.UNSET:  # it is in the columns now; the answer does not repeat it
+            finding = msgspec.structs.replace(finding, measured=msgspec.UNSET)
         judgement.findings.setdefault(row, []).append(finding)
         if severity is Severity.BLOCK:
             if judgement.blocked is None:

@@ -89,7 +89,7 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str = ""
     score: float = 0.0
     threshold: float = 0.0
-    measured: Measured | None = None
+    measured: Measured | msgspec.UnsetType = msgspec.UNSET
 
 
 class Uncertainty(msgspec.Struct, frozen=True, omit_defaults=True):
