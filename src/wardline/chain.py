@@ -85,6 +85,13 @@ class OpenChain:
     """The rungs, ready to answer."""
 
     rungs: tuple[Rung, ...]
+    warm_ms: float = 0.0
+    """How long the slowest rung took for one row, once warm."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every rung answers at once or gives up at a deadline."""
+        return all(rung.predictor.instant or rung.predictor.deadline_ms is not None for rung in self.rungs)
 
     def answer(self, batch: Batch, blocked: NDArray[np.bool_] | None, judge: Judge) -> Answers:
         """Ask rung after rung until every row has an answer or there is no rung left.
@@ -133,11 +140,14 @@ class OpenChain:
         answers.judged_ns += time.perf_counter_ns() - started
 
     def warm(self, batch: Batch) -> list[str]:
-        """Let every rung answer once without its deadline: a first run allocates. Say which did not."""
+        """Let every rung answer twice without its deadline: a first run allocates. Say which did not."""
         problems = []
         for rung in self.rungs:
             try:
+                rung.opened.predict(batch, None)
+                began = time.perf_counter()
                 outputs = rung.sound(rung.opened.predict(batch, None), len(batch))
+                self.warm_ms = max(self.warm_ms, (time.perf_counter() - began) * 1000)
             except Exception as error:  # whatever it raises, this rung cannot answer
                 problems.append(f"rung {rung.name} does not answer the contract's own example: {error!r}")
                 continue

@@ -52,6 +52,10 @@ class Predictor(Protocol):
         """How long one call may take; `None`: as long as it likes."""
 
     @property
+    def instant(self) -> bool:
+        """Whether a call takes no time worth a deadline: a rule does, a model does not."""
+
+    @property
     def answers_blocked(self) -> bool:
         """Whether this rung may answer a row that an input guard blocked."""
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime as ort
@@ -48,6 +48,7 @@ class Onnx:
     name: str = ""
     threads: int = 1
     answers_blocked: bool = False
+    instant: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class Python:
     deadline_ms: float | None = None
     answers_blocked: bool = False
     abandoned: int = 4
+    instant: ClassVar[bool] = False
 
     def open(self, site: Site) -> OpenPython:
         """Load the function."""

@@ -26,6 +26,7 @@ class Rule:
     name: str = "rule"
     answers_blocked: bool = False
     deadline_ms: None = None
+    instant: bool = True
 
     def open(self, site: Site) -> OpenRule:
         """Bind the class names."""

@@ -1,0 +1,119 @@
+"""The HTTP surface: the routes, under BentoML or under plain uvicorn alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wardline.gate import Gate
+from wardline.serving.metrics import CONTENT_TYPE, Metrics
+from wardline.serving.predict import Predict
+from wardline.serving.replies import Reply, caller, problem, reply
+from wardline.serving.state import State
+from wardline.settings import Settings
+
+Answer = Callable[[], Reply]
+
+
+class Endpoint:
+    """A GET that only tells: an ASGI app from a function that makes the reply."""
+
+    def __init__(self, answer: Answer, metrics: Metrics) -> None:
+        self._answer = answer
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it."""
+        answer = self._answer()
+        self._metrics.responded(answer.status)
+        await answer.send(send, caller(scope))
+
+
+class Sent:
+    """A reply as the response object that an exception handler returns."""
+
+    def __init__(self, answer: Reply) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await self._answer.send(send, caller(scope))
+
+
+def app(gate: Gate, settings: Settings | None = None) -> Starlette:
+    """Return the ASGI app that serves a gate; its lifespan opens and closes it.
+
+    `uvicorn.run(app(gate))` is enough for a test or a notebook. The app's `state.wardline` is the State.
+    """
+    settings = settings or Settings.from_env()
+    metrics = Metrics(gate, settings.home)
+    state = State(gate, settings, metrics)
+
+    def livez() -> Reply:
+        return reply(200, {"status": "alive"})
+
+    def readyz() -> Reply:
+        problems = state.problems()
+        return reply(503 if problems else 200, {"ready": not problems, "problems": problems})
+
+    def schema() -> Reply:
+        return reply(200, {"title": gate.name, **gate.contract.schema()})
+
+    def scrape() -> Reply:
+        return Reply(200, metrics.render(), content_type=CONTENT_TYPE)
+
+    async def not_found(request: Request, error: Exception) -> Sent:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        metrics.responded(status)
+        sentence = {
+            404: "there is nothing here: predictions are POST /predict",
+            405: f"{request.method} is not for this path",
+        }.get(status, "the server failed on this request; it has been logged")
+        return Sent(problem(status, sentence, caller(request.scope)))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if state.opened is None:
+            await asyncio.to_thread(state.open)
+        ticking = asyncio.create_task(metrics.tick())
+        yield
+        ticking.cancel()
+        await asyncio.to_thread(state.close)
+
+    handler: Callable[[Request, Exception], Awaitable[Sent]] = not_found
+    served = Starlette(
+        routes=[
+            Route("/predict", Predict(state), methods=["POST"]),
+            Route("/livez", Endpoint(livez, metrics), methods=["GET"]),
+            Route("/readyz", Endpoint(readyz, metrics), methods=["GET"]),
+            Route("/schema.json", Endpoint(schema, metrics), methods=["GET"]),
+            Route("/metrics", Endpoint(scrape, metrics), methods=["GET"]),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: handler, Exception: handler},  # type: ignore[dict-item]
+    )
+    served.state.wardline = state
+    return served
+
+
+class Front:
+    """Middleware that answers every HTTP request itself: the framework's own pages are not for callers.
+
+    A mounted app comes behind the framework's probes, schema and metrics, which speak for the framework
+    and not for the gate. As the service's middleware ours come first.
+    """
+
+    def __init__(self, app: ASGIApp, served: Starlette) -> None:
+        self._app = app
+        self._served = served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HTTP; leave the lifespan to the framework."""
+        await (self._served if scope["type"] == "http" else self._app)(scope, receive, send)

@@ -1,0 +1,39 @@
+"""A gate as a BentoML service: BentoML gives the processes, the hooks and the packaging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+
+from wardline.gate import Gate
+from wardline.serving.app import Front, app
+from wardline.settings import Settings
+
+_LEAN: dict[str, Any] = {
+    # Each of these costs more a request than all guards together, or speaks where the gate must speak.
+    "metrics": {"enabled": False},
+    "logging": {"access": {"enabled": False}},
+    "tracing": {"excluded_urls": ".*"},
+    "traffic": {"timeout": 60},
+}
+
+
+def service(gate: Gate, *, workers: int = 1, settings: Settings | None = None) -> Any:
+    """Return the BentoML service of a gate: `TaxiService = service(gate)` in `services/taxi.py`.
+
+    Importing it opens nothing. Each worker opens the gate when it starts and closes it when it stops.
+    """
+    served = app(gate, settings)
+
+    class Guarded:
+        @bentoml.on_startup  # type: ignore[untyped-decorator]
+        def open_gate(self) -> None:
+            served.state.wardline.open()
+
+    Guarded.__doc__ = f"The gate {gate.name}: POST /predict, GET /schema.json, /livez, /readyz, /metrics."
+    made = bentoml.service(name=gate.name, workers=workers, **_LEAN)(Guarded)
+    # Mounted too, so that BentoML runs the app's lifespan: it closes the gate and flushes the log.
+    made.mount_asgi_app(served, path="/")
+    made.add_asgi_middleware(Front, served=served)
+    return made

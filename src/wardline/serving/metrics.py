@@ -1,0 +1,170 @@
+"""Metrics: whole numbers counted per worker, added up over workers when somebody scrapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import uuid
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from wardline.gate import Gate, OpenGate
+from wardline.record import STAGES, Records
+from wardline.verdict import ACTIONS
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+EDGES_US = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000)
+"""Upper edges of the latency buckets in microseconds: a path takes tens of them, a slow model thousands."""
+
+Key = tuple[str, ...]
+
+
+class Metrics:
+    """Counters of one worker, and the sum over all workers of the server.
+
+    Each worker writes its counts to a file of its own every second while they change; a scrape adds the
+    files up. A worker that died leaves its counts behind, so counters never fall; files of an earlier
+    server are removed when a new one starts (`WARDLINE_RUN` tells servers apart).
+    """
+
+    def __init__(self, gate: Gate, home: Path) -> None:
+        self._gate = gate
+        run = os.environ.get("WARDLINE_RUN", f"pid{os.getpid()}")
+        self._folder = home / gate.name / "metrics" / run
+        self._file = self._folder / f"{uuid.uuid4().hex}.json"
+        self._counts: Counter[Key] = Counter()
+        self._written: Counter[Key] = Counter()
+        self._opened: OpenGate | None = None
+
+    def open(self, opened: OpenGate) -> None:
+        """Start with every action at zero, so that a rate has a beginning."""
+        self._opened = opened
+        for action in ACTIONS:
+            self._counts["rows", action.value] += 0
+
+    def observe(self, records: Records) -> None:
+        """Count one request: its rows by action, its findings, and the time of each stage."""
+        counts = self._counts
+        if len(records) == 1:
+            counts["rows", ACTIONS[records.actions[0]].value] += 1
+        else:
+            for code in records.actions.tolist():
+                counts["rows", ACTIONS[code].value] += 1
+        for findings in records.findings.values():
+            for finding in findings:
+                counts["findings", finding.guard, finding.reason, finding.severity.value] += 1
+        for stage, spent in zip(STAGES, records.stages_us, strict=True):
+            counts["stage", stage, str(bisect_left(EDGES_US, spent))] += 1
+            counts["stage_sum", stage] += int(spent)
+
+    def responded(self, status: int) -> None:
+        """Count one response."""
+        self._counts["responses", str(status)] += 1
+
+    async def tick(self) -> None:
+        """Write the counts every second, as long as they change."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.write()
+
+    def write(self) -> None:
+        """Write this worker's counts, by atomic rename; a disk that refuses costs metrics, not requests."""
+        self._gauges()
+        if self._counts == self._written:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = self._file.with_suffix(".tmp")
+            draft.write_text(json.dumps([[list(key), count] for key, count in self._counts.items()]))
+            draft.replace(self._file)
+        except OSError as error:
+            log.warning("metrics cannot be written: %s", error)
+        else:
+            self._written = self._counts.copy()
+
+    def close(self) -> None:
+        """Write the last counts."""
+        self.write()
+        self._opened = None
+
+    def _gauges(self) -> None:
+        """Take over what the record log counts itself."""
+        stats = getattr(self._opened.sink, "stats", None) if self._opened is not None else None
+        if stats is None:
+            return
+        state = stats()
+        for name in ("written", "dropped", "errors"):
+            self._counts["log", name] = getattr(state, name)
+
+    def render(self) -> bytes:
+        """Return the page of all workers, as Prometheus reads it."""
+        self.write()
+        total: Counter[Key] = Counter(self._counts)
+        for file in sorted(self._folder.glob("*.json")):
+            if file == self._file:
+                continue
+            try:
+                total.update({tuple(key): count for key, count in json.loads(file.read_text())})
+            except (OSError, ValueError):
+                log.warning("metrics of another worker cannot be read: %s", file.name)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Page(self._gate, total))
+        return generate_latest(registry)
+
+
+class _Page(Collector):
+    """The sums, as metric families."""
+
+    def __init__(self, gate: Gate, counts: Mapping[Key, int]) -> None:
+        self._gate = gate
+        self._counts = counts
+
+    def collect(self) -> Iterator[Any]:
+        """Yield every family."""
+        gate = self._gate.name
+        families: dict[str, tuple[Any, int]] = {
+            "rows": (CounterMetricFamily(
+                "wardline_rows", "Rows by what was done with them", labels=["gate", "action"]), 1),
+            "responses": (CounterMetricFamily(
+                "wardline_responses", "HTTP responses by status", labels=["gate", "code"]), 1),
+            "findings": (CounterMetricFamily(
+                "wardline_findings", "Findings that are not ok",
+                labels=["gate", "guard", "reason", "severity"]), 3),
+            "log": (CounterMetricFamily(
+                "wardline_log", "Records written, records dropped, failed writes",
+                labels=["gate", "what"]), 1),
+        }  # fmt: skip
+        for key, count in self._counts.items():
+            if key[0] in families:
+                families[key[0]][0].add_metric([gate, *key[1:]], count)
+        yield from (family for family, _ in families.values())
+        yield self._stages(gate)
+        info = GaugeMetricFamily(
+            "wardline_gate_info", "What is served", labels=["gate", "features_version", "contract"]
+        )
+        info.add_metric([gate, self._gate.features.version, self._gate.contract.hash[:12]], 1)
+        yield info
+
+    def _stages(self, gate: str) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(
+            "wardline_stage_seconds", "Time of each stage of the path, a request", labels=["gate", "stage"]
+        )
+        for stage in STAGES:
+            total, buckets = 0, []
+            for place in range(len(EDGES_US) + 1):
+                total += self._counts.get(("stage", stage, str(place)), 0)
+                edge = str(EDGES_US[place] / 1e6) if place < len(EDGES_US) else "+Inf"
+                buckets.append((edge, total))
+            family.add_metric([gate, stage], buckets, self._counts.get(("stage_sum", stage), 0) / 1e6)
+        return family

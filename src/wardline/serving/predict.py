@@ -1,0 +1,142 @@
+"""`POST /predict`: bytes in, verdict out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.types import Receive, Scope, Send
+
+from wardline.contract import Admitted, limit_rows
+from wardline.errors import PayloadError, TooLargeError
+from wardline.gate import OpenGate
+from wardline.record import Records, verdict_of
+from wardline.serving.metrics import Metrics
+from wardline.serving.replies import Caller, Reply, caller, problem, reply
+from wardline.serving.state import State
+from wardline.settings import ServingSettings
+from wardline.verdict import ACTIONS, Action, Risk, Verdict
+
+log = logging.getLogger(__name__)
+
+_THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
+
+
+class Predict:
+    """The endpoint. It translates; what is decided is decided in the gate."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._metrics: Metrics = state.metrics
+        self._limits: ServingSettings = state.settings.serving
+        self._most_bytes = int(self._limits.max_body_mb * 1024 * 1024)
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong, something is answered."""
+        who = caller(scope)
+        if self._in_flight >= self._limits.max_in_flight:
+            answer = problem(429, f"{self._in_flight} requests are in flight, try again shortly", who)
+        else:
+            self._in_flight += 1
+            try:
+                answer = await self._answer(scope, receive, who)
+            except Exception:
+                # The traceback goes to our log only: nothing of it is the caller's business.
+                log.exception("request %s failed", who.request_id)
+                answer = problem(500, "the gate failed on this request; it has been logged", who)
+            finally:
+                self._in_flight -= 1
+        self._metrics.responded(answer.status)
+        await answer.send(send, who)
+
+    async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:
+        gate = self._state.opened
+        if gate is None or (problems := gate.problems()):
+            reason = "; ".join(self._state.problems()) if gate is None else "; ".join(problems)
+            return problem(503, f"not ready: {reason}", who)
+        try:
+            body = await self._read(scope, receive)
+            records = await self._walk(gate, body, who)
+        except TooLargeError as error:
+            return problem(413, str(error), who, action=Action.REJECT)
+        except PayloadError as error:
+            return problem(400, str(error), who, action=Action.REJECT)
+        self._metrics.observe(records)
+        return _batch(records, gate) if records.batch else _single(records, gate, who)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        """Take the body, and stop taking it once it is over the limit."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._most_bytes:
+                raise TooLargeError(self._too_large(int(value)))
+            if name == b"content-type" and not _is_json(value):
+                kind = value.decode("latin-1")[:80]
+                raise PayloadError(f"content-type {kind} is not JSON: send application/json")
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise PayloadError("the caller left before the body was complete")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self._most_bytes:
+                raise TooLargeError(self._too_large(size))
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                break
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not body.strip():
+            raise PayloadError("the body is empty: send one row as a JSON object")
+        return body
+
+    def _too_large(self, size: int) -> str:
+        return (
+            f"the body has {size} bytes or more, the limit is {self._most_bytes}: send fewer rows at a time"
+        )
+
+    async def _walk(self, gate: OpenGate, body: bytes, who: Caller) -> Records:
+        contract, most = gate.gate.contract, self._limits.max_rows
+
+        def admit() -> Admitted:
+            return limit_rows(contract.admit(body, gate.clock()), most)
+
+        if self._state.inline and len(body) < _THREAD_FROM:
+            return gate.walk(admit, who.request_id, who.trace.trace_id)
+        return await asyncio.to_thread(gate.walk, admit, who.request_id, who.trace.trace_id)
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind = content_type.split(b";", 1)[0].strip().lower()
+    return kind == b"application/json" or kind.endswith(b"+json")
+
+
+def _single(records: Records, gate: OpenGate, who: Caller) -> Reply:
+    verdict = verdict_of(records, gate.schema, 0)
+    if verdict.action is Action.REJECT:
+        return _rejected(verdict, who)
+    if verdict.action is Action.ABSTAIN and gate.gate.risk is Risk.CLOSED and _late(verdict):
+        more = {"findings": verdict.findings}
+        return problem(504, "no rung answered within its deadline", who, action=Action.ABSTAIN, more=more)
+    return reply(200, verdict, verdict.action)
+
+
+def _rejected(verdict: Verdict, who: Caller) -> Reply:
+    broken = ", ".join(
+        f"{finding.subject} is {finding.observed} ({finding.expected})" for finding in verdict.findings[:3]
+    )
+    more = len(verdict.findings) - 3
+    sentence = f"the input breaks its contract: {broken}{f' and {more} more' if more > 0 else ''}"
+    return problem(422, sentence, who, action=Action.REJECT, more={"findings": verdict.findings})
+
+
+def _late(verdict: Verdict) -> bool:
+    return any(finding.reason == "chain.deadline" for finding in verdict.findings)
+
+
+def _batch(records: Records, gate: OpenGate) -> Reply:
+    verdicts = [verdict_of(records, gate.schema, place) for place in range(len(records))]
+    sternest = ACTIONS[int(records.actions.max())] if len(records) else Action.SERVE
+    content = {"request_id": records.request_id, "trace_id": records.trace_id, "verdicts": verdicts}
+    return reply(200, content, sternest)

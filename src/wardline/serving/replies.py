@@ -1,0 +1,91 @@
+"""Replies: every response carries who asked, which trace, and what was done; errors are problem+json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.types import Scope, Send
+
+from wardline.telemetry import TraceContext, request_id, trace_context
+
+_encode = msgspec.json.Encoder().encode
+_TITLES = {
+    400: "The request cannot be read",
+    404: "No such place",
+    405: "No such method here",
+    413: "Too large",
+    422: "The input breaks its contract",
+    429: "Too many requests in flight",
+    500: "A fault of ours",
+    503: "Not ready",
+    504: "No answer within the deadline",
+}
+
+
+class Caller(NamedTuple):
+    """Who asked: the ids that go back with every response."""
+
+    request_id: str
+    trace: TraceContext
+
+
+def caller(scope: Scope) -> Caller:
+    """Read the ids from the request's headers, or make them."""
+    given_id = given_trace = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given_id = value.decode("latin-1")
+        elif name == b"traceparent":
+            given_trace = value.decode("latin-1")
+    return Caller(request_id(given_id), trace_context(given_trace))
+
+
+class Reply(NamedTuple):
+    """A response, ready to send."""
+
+    status: int
+    body: bytes
+    action: str = "none"
+    content_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send, who: Caller) -> None:
+        """Send it with the headers that every response carries."""
+        headers = [
+            (b"content-type", self.content_type),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"x-request-id", who.request_id.encode()),
+            (b"traceparent", who.trace.traceparent.encode()),
+            (b"x-wardline-action", self.action.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *self.headers,
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def reply(status: int, content: Any, action: str = "none") -> Reply:
+    """Encode a struct or plain data as JSON; NaN becomes null, which is what it means."""
+    return Reply(status, _encode(content), action)
+
+
+def problem(
+    status: int, error: str, who: Caller, *, action: str = "none", more: Mapping[str, Any] | None = None
+) -> Reply:
+    """Make an RFC 9457 problem: `error` is the sentence for a person, `more` what a program may read."""
+    content = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "error": error,
+        "request_id": who.request_id,
+        "trace_id": who.trace.trace_id,
+        "action": action,
+        **(more or {}),
+    }
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if status in (429, 503):
+        headers = ((b"retry-after", b"1"),)
+    return Reply(status, _encode(content), action, b"application/problem+json", headers)
