@@ -38,13 +38,13 @@ def check_declaration(gate: Gate) -> None:
     """Refuse a gate that contradicts itself, when its module is imported."""
     if not gate.name.isidentifier():
         raise DeclarationError(f"a gate's name is used in files and metrics, {gate.name!r} is no identifier")
+    for guard in gate.guards:
+        if not isinstance(guard, Guard):
+            raise DeclarationError(f"{guard!r} is no guard: it needs name, stage and check(inference)")
     names = [guard.name for guard in gate.guards]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise DeclarationError(f"two guards are called {twice[0]!r}: give each its own name=")
-    for guard in gate.guards:
-        if not isinstance(guard, Guard):
-            raise DeclarationError(f"{guard!r} is no guard: it needs name, stage and check(inference)")
     if gate.features.row is not gate.contract.row:
         raise DeclarationError(
             f"the features are of {gate.features.row.__name__}, the contract is {gate.contract.row.__name__}"
