@@ -110,6 +110,22 @@ class Opened:
     calls: list[int] = field(default_factory=list)
 
 
+EXAMPLE_PAIR = {"a": 1.0, "b": 2.0}
+
+
+def declared_pair(chain: Chain, guards: Sequence[Any] = (), risk: Risk = Risk.CLOSED) -> Gate:
+    """Declare a gate over `Pair` without opening it."""
+    return Gate(
+        "pair",
+        contract=Tabular(Pair, examples=[EXAMPLE_PAIR]),
+        features=pair_features,
+        chain=chain,
+        guards=guards,
+        slices=["a"],
+        risk=risk,
+    )
+
+
 def pair_gate(
     guards: Sequence[Any] = (),
     *,
@@ -120,19 +136,11 @@ def pair_gate(
 ) -> Opened:
     """Open a gate over `Pair`: the doubling model, then a rule that answers -1."""
     sink = MemorySink()
-    gate = Gate(
-        "pair",
-        contract=Tabular(Pair, examples=[{"a": 1.0, "b": 2.0}]),
-        features=pair_features,
-        chain=chain
-        or Chain(
-            Python(lambda: model, name="model"),
-            Rule(lambda row: -1.0, answers_blocked=rule_answers_blocked),
-            failures=3,
-        ),
-        guards=guards,
-        slices=["a"],
-        risk=risk,
+    usual = Chain(
+        Python(lambda: model, name="model"),
+        Rule(lambda row: -1.0, answers_blocked=rule_answers_blocked),
+        failures=3,
     )
+    gate = declared_pair(chain or usual, guards, risk)
     gate.open(Settings(), sink=sink, clock=lambda: NOON)
     return Opened(gate, sink)

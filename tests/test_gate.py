@@ -185,6 +185,19 @@ def test_every_row_leaves_exactly_one_record_with_the_callers_id() -> None:
     assert len(set(recorded)) == 4
 
 
+def test_a_fault_of_the_gate_itself_still_leaves_a_record_for_every_row() -> None:
+    opened = pair_gate()
+    opened.gate.slices = ("nothing of that name",)
+    with pytest.raises(ValueError, match="tuple.index"):
+        opened.gate.batch([EXAMPLE, {"a": None}, EXAMPLE])
+    records = opened.sink.records[-1]
+    assert [list(STERNNESS)[code] for code in records.actions] == [
+        Action.ABSTAIN, Action.REJECT, Action.ABSTAIN,
+    ]  # fmt: skip
+    assert records.findings[0][0].reason == "gate.error"
+    assert records.rungs.tolist() == [-1, -1, -1]
+
+
 def test_the_action_column_is_what_decide_would_say() -> None:
     opened = pair_gate([Limit(10, 20)])
     records = opened.gate.batch(

@@ -194,27 +194,39 @@ class OpenGate:
     coverage: Sequence[Coverage]
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
-        """Walk the path with the rows of one request; return their records, which the log has too."""
+        """Walk the path with the rows of one request; return their records, which the log has too.
+
+        Whatever happens after the rows were read, each of them leaves its record.
+        """
         arrived, began = time.time_ns(), time.perf_counter_ns()
         admitted = admit()
         records = Records.begin(admitted, arrived, request_id, trace_id)
         ticks = [began, time.perf_counter_ns()]
-        if admitted.positions.size:
-            batch, broken = self._features(admitted)
-            ticks.append(time.perf_counter_ns())
-            before = self.inputs.judge(batch)
-            before.add(broken, len(batch))
-            ticks.append(time.perf_counter_ns())
-            answers = self.chain.answer(batch, before.blocked, self.outputs.judge)
-            if self.gate.risk is Risk.OPEN:
-                self._fail_open(batch, before, answers)
-            ticks.append(time.perf_counter_ns())
-            self._conclude(records, admitted, batch, before, answers)
-            records.timed(ticks, answers.judged_ns)
-        else:
-            records.timed(ticks, 0)
-        self.sink.append(records)
+        try:
+            if admitted.positions.size:
+                self._answer(records, admitted, ticks)
+            else:
+                records.timed(ticks, 0)
+        except Exception as error:
+            records.failed(type(error).__name__)
+            raise
+        finally:
+            self.sink.append(records)
         return records
+
+    def _answer(self, records: Records, admitted: Admitted, ticks: list[int]) -> None:
+        """Take the rows that met their contract from features to verdict."""
+        batch, broken = self._features(admitted)
+        ticks.append(time.perf_counter_ns())
+        before = self.inputs.judge(batch)
+        before.add(broken, len(batch))
+        ticks.append(time.perf_counter_ns())
+        answers = self.chain.answer(batch, before.blocked, self.outputs.judge)
+        if self.gate.risk is Risk.OPEN:
+            self._fail_open(batch, before, answers)
+        ticks.append(time.perf_counter_ns())
+        self._conclude(records, admitted, batch, before, answers)
+        records.timed(ticks, answers.judged_ns)
 
     def _features(self, admitted: Admitted) -> tuple[Batch, dict[int, Finding]]:
         """Compute the features; a row whose features cannot be computed is blocked, not its neighbours."""

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.features import FeatureBlock, FeatureSchema
-from wardline.verdict import ACTIONS, STERNNESS, Action, Coverage, Finding, Uncertainty, Verdict
+from wardline.verdict import (
+    ACTIONS,
+    STERNNESS,
+    Action,
+    Coverage,
+    Finding,
+    Severity,
+    Stage,
+    Uncertainty,
+    Verdict,
+)
 
 STAGES = ("contract", "features", "input", "chain", "output", "verdict")
 """The stages that are timed, in the order of the path."""
@@ -88,6 +98,15 @@ class Records(msgspec.Struct):
             stages_us=(),
             unknown=admitted.unknown,
         )
+
+    def failed(self, error: str) -> None:
+        """Note that the gate itself broke: no admitted row has an answer, whatever was known so far."""
+        fault = Finding("gate", Stage.CHAIN, Severity.BLOCK, "gate.error", "", error, "an answer", 1.0, 1.0)
+        self.rungs[:] = -1
+        self.values[:] = np.nan
+        self.actions[self.admitted] = STERNNESS[Action.ABSTAIN]
+        self.findings = {**self.findings, **{place: (fault,) for place in self.admitted.tolist()}}
+        self.stages_us = (0.0,) * len(STAGES)
 
     def timed(self, ticks: Sequence[int], judged_ns: int) -> None:
         """Turn the clock readings between stages into microseconds; output guards ran inside the chain."""

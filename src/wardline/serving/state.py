@@ -32,6 +32,9 @@ class State:
         except WardlineError as error:
             self._why = str(error)
             log.error("gate %s does not open: %s", self.gate.name, error)  # noqa: TRY400 - the sentence is the message
+        except Exception:  # a server that dies at start says less than one that is not ready
+            self._why = "the gate failed to open; the server's log says why"
+            log.exception("gate %s failed to open", self.gate.name)
         else:
             self.inline = _inline(self.opened, self.settings.serving.inline_ms)
             self.metrics.open(self.opened)
