@@ -1,0 +1,275 @@
+"""The writer: takes records from the hot path for the price of a list append, and never fails a request."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from wardline.errors import LogError
+from wardline.log.encoder import Encoder
+from wardline.log.roll import Roll
+from wardline.log.segment import Opener, create
+from wardline.record import Records, RecordSchema
+from wardline.settings import LogSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LogStats:
+    """How the log is doing, in rows. `queued` wait to be written; `errors` counts failed attempts.
+
+    `last_flush` is the clock's time of the last write, `last_error` stays readable after recovery.
+    """
+
+    written: int
+    dropped: int
+    queued: int
+    errors: int
+    last_flush: float | None
+    segment: str
+    healthy: bool
+    last_error: str
+
+
+class LogWriter:
+    """Writes the records of one gate from one process into `directory`; open one per worker.
+
+    `append` queues and returns; a thread encodes what waits, many requests to a batch, and writes it at
+    least every `flush_s` seconds or `flush_rows` rows. When the disk fails, rows wait in the bounded queue
+    and are written once it recovers; what does not fit is dropped and counted. A process forked from this
+    one inherits no writer: there, `append` drops.
+
+    Raises LogError where the directory cannot be written at opening. `opener` makes a segment's file.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        schema: RecordSchema,
+        settings: LogSettings | None = None,
+        clock: Callable[[], float] = time.time,
+        opener: Opener = create,
+    ) -> None:
+        self.directory = directory
+        self._settings = settings or LogSettings()
+        self._clock = clock
+        self._encode = Encoder(schema)
+        self._queue: deque[Records] = deque()
+        self._changed = threading.Condition(threading.Lock())
+        self._lock = self._changed  # entering the condition is entering its lock
+        self._wake = threading.Event()
+        self._woken = False
+        self._limit = self._settings.queue_rows
+        self._flush_rows = self._settings.flush_rows
+        self._held: tuple[pa.RecordBatch, int] | None = None
+        self._waiting = self._settled = self._written = self._dropped = self._errors = 0
+        self._last_flush: float | None = None
+        self._last_error = ""
+        self._healthy, self._closed, self._ended = True, False, False
+        try:
+            self._roll = Roll(
+                directory, self._encode.arrow, self._settings,
+                clock=clock, opener=opener, on_error=self._cannot_seal,
+            )  # fmt: skip
+        except OSError as error:
+            raise LogError(
+                f"records cannot be written to {directory} ({error}): make it writable, or set WARDLINE_HOME"
+            ) from error
+        self._thread = threading.Thread(target=self._run, name="wardline-log", daemon=True)
+        self._thread.start()
+        _OPEN.add(self)
+        atexit.register(self.close)
+
+    def append(self, records: Records) -> bool:
+        """Queue the records of one request; False says that they were dropped and counted."""
+        rows = len(records.actions)
+        with self._lock:
+            waiting = self._waiting + rows
+            if waiting <= self._limit:
+                self._queue.append(records)
+                self._waiting = waiting
+                if waiting < self._flush_rows or self._woken:
+                    return True
+                self._woken = True
+                self._wake.set()
+                return True
+        return self._append_late(records, rows)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until everything appended so far is in the file (and synced, with `fsync="flush"`).
+
+        False after `timeout` seconds, or where the writer was closed before it could.
+        """
+        with self._changed:
+            target = self._settled + self._waiting
+            self._wake.set()
+            self._changed.wait_for(lambda: self._settled >= target or self._ended, timeout)
+            return self._settled >= target
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write what waits, seal the segment and stop; what the disk refuses is dropped and counted."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed, self._limit = True, -1
+            self._wake.set()
+            self._changed.notify_all()
+        atexit.unregister(self.close)
+        self._thread.join(timeout)
+        self._roll.close(timeout)
+
+    def stats(self) -> LogStats:
+        """Return the counters as they stand."""
+        with self._lock:
+            return LogStats(
+                self._written, self._dropped, self._waiting, self._errors, self._last_flush, self._roll.name,
+                self._healthy, self._last_error,
+            )  # fmt: skip
+
+    def _append_late(self, records: Records, rows: int) -> bool:
+        """The queue is full: wait for room as declared, then drop; never wait for a failing disk."""
+        with self._changed:
+            if self._settings.overflow == "block" and self._healthy and rows <= self._limit:
+                self._wake.set()
+                self._changed.wait_for(
+                    lambda: self._waiting + rows <= self._limit or self._closed or not self._healthy,
+                    self._settings.block_ms / 1000,
+                )
+            if self._waiting + rows <= self._limit:
+                self._queue.append(records)
+                self._waiting += rows
+                return True
+            self._dropped += rows
+            return False
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            self._wake.wait(self._settings.flush_s)
+            self._wake.clear()
+            closing = self._closed
+            self._woken = False
+            try:
+                if self._drain():
+                    self._roll.turn()
+            except Exception as error:  # the thread must outlive whatever it meets
+                log.exception("the log writer met what it does not know; it goes on without these rows")
+                self._fail(repr(error))
+                if self._held is not None:
+                    rows, self._held = self._held[1], None
+                    self._settle(0, rows)
+        with self._changed:
+            self._ended = True
+            self._dropped += self._waiting
+            self._waiting = 0
+            self._changed.notify_all()
+
+    def _drain(self) -> bool:
+        """Write everything that waits; False when the disk refused."""
+        while self._held is not None or self._queue:
+            if self._held is None:
+                records = self._take()
+                rows = sum(len(record.actions) for record in records)
+                batch = self._encoded(records)
+                if batch is None or not batch.num_rows:
+                    self._settle(0, rows)
+                    continue
+                self._held = batch, rows
+            batch, rows = self._held
+            try:
+                self._roll.write(batch)
+            except OSError as error:
+                self._fail(f"records cannot be written to {self.directory}: {error}")
+                return False
+            except LogError as error:  # in the file: written again it would be there twice
+                self._fail(str(error))
+            else:
+                self._healthy = True
+            self._held = None
+            self._settle(batch.num_rows, rows)
+        return True
+
+    def _take(self) -> list[Records]:
+        """Take from the queue what makes one batch."""
+        records: list[Records] = []
+        rows = 0
+        while self._queue and rows < self._flush_rows:
+            record = self._queue.popleft()
+            records.append(record)
+            rows += len(record.actions)
+        return records
+
+    def _encoded(self, records: Sequence[Records]) -> pa.RecordBatch | None:
+        """Encode a batch; a record that cannot be encoded is left out alone, and None is nothing left."""
+        try:
+            return self._encode(records)
+        except Exception:  # whatever is wrong with one record must not cost the others
+            good = [record for record in records if self._encodes(record)]
+            return self._encode(good) if good else None
+
+    def _encodes(self, record: Records) -> bool:
+        try:
+            self._encode([record])
+        except Exception as error:
+            log.exception("a record could not be encoded and is lost: request %s", record.request_id)
+            with self._lock:
+                self._errors += 1
+                self._last_error = f"the record of request {record.request_id} is malformed: {error}"
+            return False
+        return True
+
+    def _settle(self, written: int, rows: int) -> None:
+        """Rows left the queue for good: written, or unfit to be."""
+        with self._changed:
+            self._waiting -= rows
+            self._settled += rows
+            self._written += written
+            self._dropped += rows - written
+            self._last_flush = self._clock()
+            self._changed.notify_all()
+
+    def _fail(self, sentence: str) -> None:
+        if self._healthy:
+            log.error("%s; up to %d rows wait, more are dropped and counted", sentence, self._limit)
+        with self._changed:
+            self._errors += 1
+            self._healthy, self._last_error = False, sentence
+            self._woken = True  # the next attempt is the clock's, not the next request's
+            self._changed.notify_all()
+
+    def _cannot_seal(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+        with self._lock:
+            self._errors += 1
+            self._last_error = sentence
+
+    def _forget(self) -> None:
+        """In a forked child: the thread is not here, and its locks may be held for ever."""
+        self._changed = self._lock = threading.Condition(threading.Lock())
+        self._wake = threading.Event()
+        self._closed, self._limit = True, -1
+        self._queue.clear()
+        self._held, self._waiting = None, 0
+        self._roll.forget()
+
+
+_OPEN: weakref.WeakSet[LogWriter] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for writer in list(_OPEN):
+        writer._forget()  # noqa: SLF001 - the same file
+
+
+os.register_at_fork(after_in_child=_after_fork)
