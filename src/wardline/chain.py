@@ -16,6 +16,7 @@ from wardline.errors import DeadlineError, DeclarationError, PredictorError
 from wardline.inference import Batch, Outputs
 from wardline.panel import Judgement
 from wardline.predictor import Opened, Predictor, Site
+from wardline.record import filled
 from wardline.verdict import Finding, Severity, Stage
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class OpenChain:
         `answers_blocked` are asked about those.
         """
         count = len(batch)
-        answers = Answers(np.full(count, -1, np.int8), np.full(count, np.nan), {}, [], {})
+        answers = Answers(filled(count, -1, np.int8), filled(count, np.nan, np.float64), {}, [], {})
         waiting: Rows = np.arange(count)
         for number, rung in enumerate(self.rungs):
             if blocked is None or rung.predictor.answers_blocked:
@@ -112,7 +113,9 @@ class OpenChain:
             reply = rung.ask(batch.only(asked), answers.findings, asked)
             if reply is not None:
                 rows = asked[reply.rows]
-                self._accept(batch, rows, reply.outputs, number, judge=judge, answers=answers)
+                taken = self._accept(batch, rows, reply.outputs, number, judge=judge, answers=answers)
+                if taken == count:
+                    break  # the common case: the primary answered them all
             waiting = np.flatnonzero(answers.rungs < 0)
             if not waiting.size:
                 break
@@ -120,24 +123,27 @@ class OpenChain:
 
     def _accept(
         self, batch: Batch, rows: Rows, outputs: Outputs, number: int, *, judge: Judge, answers: Answers
-    ) -> None:
-        """Let the output guards speak; take what they do not block."""
+    ) -> int:
+        """Let the output guards speak; take what they do not block, and say how many that was."""
         started = time.perf_counter_ns()
         judgement = judge(batch.answered(rows, self.rungs[number].name, outputs))
         for place, findings in judgement.findings.items():
             answers.findings.setdefault(int(rows[place]), []).extend(findings)
+        taken = rows
         if judgement.blocked is None:
             answers.rungs[rows] = number
             answers.values[rows] = outputs.values
             answers.measured.append((rows, judgement))
         else:
-            taken = np.flatnonzero(~judgement.blocked)
-            answers.rungs[rows[taken]] = number
-            answers.values[rows[taken]] = outputs.values[taken]
-            answers.measured.append((rows[taken], judgement.take(taken)))
+            kept = np.flatnonzero(~judgement.blocked)
+            taken = rows[kept]
+            answers.rungs[taken] = number
+            answers.values[taken] = outputs.values[kept]
+            answers.measured.append((taken, judgement.take(kept)))
             for place in np.flatnonzero(judgement.blocked).tolist():
                 answers.withheld.setdefault(int(rows[place]), (number, float(outputs.values[place])))
         answers.judged_ns += time.perf_counter_ns() - started
+        return len(taken)
 
     def warm(self, batch: Batch) -> list[str]:
         """Let every rung answer twice without its deadline: a first run allocates. Say which did not."""
@@ -257,7 +263,7 @@ class Rung:
         good = np.isfinite(outputs.values)
         if outputs.probabilities is not None:
             good &= np.isfinite(outputs.probabilities).all(axis=1)
-        if self.classes:
+        elif self.classes:  # a class named without probabilities: a likeliest class is always one
             good &= (outputs.values >= 0) & (outputs.values < self.classes)
         if good.all():
             return reply

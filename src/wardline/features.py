@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -64,29 +65,30 @@ class FeatureBlock(msgspec.Struct, frozen=True):
         return self.matrix[:, self.schema.numeric.index(name)]
 
 
-class FeatureSchema(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class FeatureSchema:
     """Names, order and types of the features, as declared by the feature function's return type."""
 
     columns: tuple[Feature, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """All names, in the order the model takes them."""
         return tuple(column.name for column in self.columns)
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[str, ...]:
         """Names of the matrix columns, in order."""
         return tuple(column.name for column in self.columns if column.kind is not Kind.TEXT)
 
-    @property
+    @cached_property
     def text(self) -> tuple[str, ...]:
         """Names of the string columns, in order."""
         return tuple(column.name for column in self.columns if column.kind is Kind.TEXT)
 
     def block(self, rows: Sequence[tuple[Any, ...]]) -> FeatureBlock:
         """Stack the tuples a feature function returned into one block; `None` becomes NaN."""
-        if not any(column.kind is Kind.TEXT for column in self.columns):
+        if not self.text:
             matrix = np.array(rows, dtype=np.float64)  # numpy reads None as NaN
             return FeatureBlock(self, matrix.reshape(len(rows), len(self.columns)), {})
         numeric = [i for i, column in enumerate(self.columns) if column.kind is not Kind.TEXT]

@@ -272,7 +272,7 @@ class OpenGate:
         at: Any = slice(None) if positions.size == admitted.count else positions
         records.rungs[at] = answers.rungs
         records.values[at] = answers.values
-        records.actions[at] = _BY_RUNG[np.minimum(answers.rungs, 1)]
+        records.actions[at] = _BY_RUNG[answers.rungs]
         records.block = batch.block
         records.slices = {name: self.gate.slice_of(admitted, batch, name) for name in self.gate.slices}
         rows = before.findings.keys() | answers.findings.keys()
@@ -288,9 +288,10 @@ class OpenGate:
         records.measure(positions, before.measured)
         for answered, judgement in answers.measured:
             records.measure(positions[answered], judgement.measured)
-        served = set(answers.rungs.tolist()) - {-1}
-        weakest = max((_WEAKNESS[self.coverage[rung]] for rung in served), default=2)
-        records.coverage = _COVERAGES[weakest].value
+        served = set(answers.rungs.tolist())
+        records.coverage = max((_RANKED[self.coverage[rung]] for rung in served if rung >= 0), default=_VOID)[
+            1
+        ]
 
     def warm(self) -> list[str]:
         """Ask every rung about the contract's first example; return what did not answer, in words."""
@@ -316,9 +317,11 @@ class OpenGate:
             close()
 
 
-_BY_RUNG = np.array(
-    [STERNNESS[Action.SERVE], STERNNESS[Action.FALLBACK], STERNNESS[Action.ABSTAIN]], dtype=np.int8
-)  # read at min(rung, 1): 0 serve, 1 fallback, -1 (the last) abstain
-_COVERAGES = tuple(Coverage)
-_WEAKNESS = {coverage: place for place, coverage in enumerate(_COVERAGES)}
+_BY_RUNG = np.full(
+    128, STERNNESS[Action.FALLBACK], dtype=np.int8
+)  # the action of a rung, if nothing is found
+_BY_RUNG[0] = STERNNESS[Action.SERVE]
+_BY_RUNG[-1] = STERNNESS[Action.ABSTAIN]  # rung -1: nobody answered
+_RANKED = {coverage: (place, coverage.value) for place, coverage in enumerate(Coverage)}  # weakest last
+_VOID = _RANKED[Coverage.VOID]
 _FAILED_OPEN = Finding("chain", Stage.CHAIN, Severity.WARN, "chain.failed_open", score=1.0, threshold=1.0)
