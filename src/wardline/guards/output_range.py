@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.guard import judge
-from wardline.guards._scores import WORST, Span, any_of, ordered, readable, span
+from wardline.guards._scores import WORST, Span, any_of, ordered, span
 from wardline.inference import Batch, Inference, Screened
 from wardline.reference import Reference
 from wardline.verdict import Finding, Stage
@@ -59,8 +58,8 @@ class OutputRange:
         if probabilities is not None:
             if _distribution(probabilities):
                 return self._judge("output.outside", 0.0)
-            total = math.fsum(probabilities) if all(map(math.isfinite, probabilities)) else math.nan
-            return self._judge("output.not_probabilities", WORST, readable(total), "sum 1, each in 0..1")
+            observed = f"sum {sum(probabilities):g}"
+            return self._judge("output.not_probabilities", WORST, observed, "sum 1, each in 0..1")
         if self._classes:
             if 0 <= value < self._classes and value == int(value):
                 return self._judge("output.outside", 0.0)

@@ -13,11 +13,12 @@ A check takes a guard as the gate would hold it (prepared, where it prepares) an
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -38,20 +39,22 @@ _STERNNESS = {severity: place for place, severity in enumerate(Severity)}
 _FEW = 8
 
 
-def guard_checks() -> Iterator[Check]:
-    """Yield every check, each a function of a guard and a batch, named by what it holds a guard to."""
-    yield says_the_same_every_time
-    yield leaves_no_trace
-    yield gives_finite_scores
-    yield is_sterner_for_higher_scores
-    yield survives_anything
-    yield signs_its_findings
-    yield keeps_reasons_few
-    yield costs_a_bounded_amount
-    yield is_a_frozen_value
-    yield reads_well
-    yield screens_as_it_checks
-    yield opens_or_says_why_not
+def guard_checks() -> tuple[Check, ...]:
+    """Return every check, each a function of a guard and a batch, named by what it holds a guard to."""
+    return (
+        says_the_same_every_time,
+        leaves_no_trace,
+        gives_finite_scores,
+        is_sterner_for_higher_scores,
+        survives_anything,
+        signs_its_findings,
+        keeps_reasons_few,
+        costs_a_bounded_amount,
+        is_a_frozen_value,
+        reads_well,
+        screens_as_it_checks,
+        opens_or_says_why_not,
+    )
 
 
 def check_guard(guard: Guard, batch: Batch) -> None:
@@ -237,12 +240,15 @@ def _lines(guard: Guard, inference: Inference) -> int:
         count += event == "line"
         return trace
 
-    outer = sys.gettrace()
+    outer, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # its callbacks are Python too, and not the guard's
     sys.settrace(trace)
     try:
         guard.check(inference)
     finally:
         sys.settrace(outer)
+        if collects:
+            gc.enable()
     return count
 
 
