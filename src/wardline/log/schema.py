@@ -39,31 +39,6 @@ PER_ROW = frozenset({"model"})
 _TYPES = {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
 
 
-def arrow_schema(schema: RecordSchema) -> pa.Schema:
-    """Return the columns of a gate's records, in the order they are stored.
-
-    Raises DeclarationError where two columns would have one name.
-    """
-    fields = [
-        *_core(pa.string() if schema.classes else pa.float64()),
-        *(pa.field(FEATURE + column.name, feature_type(column)) for column in schema.features.columns),
-        *(pa.field(SLICE + name, pa.string()) for name in schema.slices),
-        *(pa.field(MICROSECONDS + name, pa.float32()) for name in schema.stages),
-        *(pa.field(name, CODED) for name in schema.constants if name not in PER_ROW),
-    ]
-    twice = [name for name, times in Counter(field.name for field in fields).items() if times > 1]
-    if twice:
-        raise DeclarationError(f"two columns of the record are called {twice[0]!r}: rename one")
-    return pa.schema(fields, metadata={"wardline.gate": schema.gate, "wardline.format": "1"})
-
-
-def feature_type(feature: Feature) -> pa.DataType:
-    """Return the column type of a feature; what lies in the matrix is a number whatever it was called."""
-    if feature.kind is Kind.TEXT:
-        return pa.string()
-    return pa.float64() if feature.dtype == "string" else _TYPES[feature.dtype]
-
-
 def _core(answer: pa.DataType) -> list[pa.Field]:
     return [
         pa.field("time", TIME),
@@ -88,3 +63,32 @@ def _core(answer: pa.DataType) -> list[pa.Field]:
         pa.field("firmware", pa.string()),
         pa.field("shadow_prediction", answer),
     ]
+
+
+CORE = pa.schema(_core(pa.float64()))
+"""The columns that every gate's records have: what a log without any record looks like."""
+
+
+def arrow_schema(schema: RecordSchema) -> pa.Schema:
+    """Return the columns of a gate's records, in the order they are stored.
+
+    Raises DeclarationError where two columns would have one name.
+    """
+    fields = [
+        *_core(pa.string() if schema.classes else pa.float64()),
+        *(pa.field(FEATURE + column.name, feature_type(column)) for column in schema.features.columns),
+        *(pa.field(SLICE + name, pa.string()) for name in schema.slices),
+        *(pa.field(MICROSECONDS + name, pa.float32()) for name in schema.stages),
+        *(pa.field(name, CODED) for name in schema.constants if name not in PER_ROW),
+    ]
+    twice = [name for name, times in Counter(field.name for field in fields).items() if times > 1]
+    if twice:
+        raise DeclarationError(f"two columns of the record are called {twice[0]!r}: rename one")
+    return pa.schema(fields, metadata={"wardline.gate": schema.gate, "wardline.format": "1"})
+
+
+def feature_type(feature: Feature) -> pa.DataType:
+    """Return the column type of a feature; what lies in the matrix is a number whatever it was called."""
+    if feature.kind is Kind.TEXT:
+        return pa.string()
+    return pa.float64() if feature.dtype == "string" else _TYPES[feature.dtype]
