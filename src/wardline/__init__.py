@@ -6,10 +6,12 @@ from wardline.chain import Chain
 from wardline.contract import Tabular
 from wardline.features import Category, Features, features
 from wardline.fields import Row, Timestamp, Unit, rule
-from wardline.gate import Gate, Owner, Verdicts
+from wardline.gate import Gate
 from wardline.guard import Guard, judge
 from wardline.inference import Batch, Inference, Screened
+from wardline.owner import Owner
 from wardline.predictors import Onnx, Python, Rule
+from wardline.record import Verdicts
 from wardline.reference import Reference
 from wardline.settings import LogSettings, ServingSettings, Settings
 from wardline.verdict import Action, Coverage, Finding, Measured, Risk, Severity, Stage, Uncertainty, Verdict

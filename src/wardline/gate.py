@@ -26,24 +26,15 @@ from wardline.errors import DeclarationError, OpeningError
 from wardline.features import Features
 from wardline.guard import Guard
 from wardline.inference import Batch
+from wardline.owner import Owner
 from wardline.panel import Judgement, Panel
-from wardline.record import Records, RecordSchema, verdict_of
+from wardline.record import Records, RecordSchema, Verdicts
 from wardline.settings import Settings
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
 from wardline.verdict import STERNNESS, Action, Coverage, Finding, Risk, Severity, Stage, Verdict, decide
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who is responsible, who is paged, who is paged next, and where it says what to do."""
-
-    team: str
-    page: str
-    escalate: str
-    runbook: str
 
 
 class Sink(Protocol):
@@ -128,7 +119,7 @@ class Gate:
         verdicts = self.batch(payload)
         if len(verdicts) != 1:
             raise DeclarationError("this is a batch: use gate.batch(payload)")
-        return verdict_of(verdicts.records, verdicts.schema, 0)
+        return verdicts.verdict(0)
 
     def batch(self, payload: Mapping[str, Any] | Sequence[Any] | bytes | str) -> Verdicts:
         """Answer many rows: a list of rows, `{"rows": [...]}`, or a mapping of numpy columns."""
@@ -145,6 +136,11 @@ class Gate:
             admit = lambda: contract.admit_rows(payload, now())  # noqa: E731 - as above
         return Verdicts(opened.walk(admit, new_request_id(), trace_context(None).trace_id), opened.schema)
 
+    @property
+    def records_dir(self) -> Path:
+        """Where the gate's records go, by the environment's settings."""
+        return Settings.from_env().home / self.name / "records"
+
     def slice_of(self, admitted: Admitted, batch: Batch, name: str) -> Sequence[Any]:
         """Return one slice column of the admitted rows: a field of the contract, else a feature."""
         if name in self.contract.fields:
@@ -159,24 +155,6 @@ class Gate:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Verdicts(Sequence[Verdict]):
-    """The verdicts of one request: columns (`records`) that make a Verdict when one is asked for."""
-
-    def __init__(self, records: Records, schema: RecordSchema) -> None:
-        self.records = records
-        self.schema = schema
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        return verdict_of(self.records, self.schema, place % len(self))
 
 
 @dataclass

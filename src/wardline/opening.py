@@ -15,11 +15,11 @@ import numpy as np
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
+from wardline.log.writer import LogWriter
 from wardline.panel import Panel
 from wardline.predictor import Site
 from wardline.record import STAGES, RecordSchema
-from wardline import reference as bundle
-from wardline.reference import Reference
+from wardline.reference import Reference, load
 from wardline.settings import Settings
 from wardline.verdict import Coverage, Stage
 
@@ -67,8 +67,6 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
         outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
         schema = record_schema(gate, chain, reference)
-        from wardline.log.writer import LogWriter
-
         opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)
     except Exception:
         chain.close()
@@ -125,7 +123,7 @@ def libraries_hash() -> str:
 def _reference(gate: Gate) -> Reference | None:
     if gate.reference_dir is None:
         return None
-    reference = bundle.load(gate.reference_dir, gate=gate.name)
+    reference = load(gate.reference_dir, gate=gate.name)
     if reference.features_version != gate.features.version:
         raise BundleError(
             f"the reference was built for features version {reference.features_version}, the gate has "

@@ -145,6 +145,28 @@ class Records(msgspec.Struct):
         return f"{self.request_id}-{place}" if self.batch else self.request_id
 
 
+class Verdicts(Sequence[Verdict]):
+    """The verdicts of one request: columns (`records`) that make a Verdict when one is asked for."""
+
+    def __init__(self, records: Records, schema: RecordSchema) -> None:
+        self.records = records
+        self.schema = schema
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return self.verdict(place % len(self))
+
+    def verdict(self, place: int) -> Verdict:
+        """Return one row's verdict."""
+        return verdict_of(self.records, self.schema, place)
+
+
 def verdict_of(records: Records, schema: RecordSchema, place: int) -> Verdict:
     """Read one row's verdict out of the records of its request."""
     rung = int(records.rungs[place])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -56,28 +57,6 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
     metrics = Metrics(gate, settings.home)
     state = State(gate, settings, metrics)
 
-    def livez() -> Reply:
-        return reply(200, {"status": "alive"})
-
-    def readyz() -> Reply:
-        problems = state.problems()
-        return reply(503 if problems else 200, {"ready": not problems, "problems": problems})
-
-    def schema() -> Reply:
-        return reply(200, {"title": gate.name, **gate.contract.schema()})
-
-    def scrape() -> Reply:
-        return Reply(200, metrics.render(), content_type=CONTENT_TYPE)
-
-    async def not_found(request: Request, error: Exception) -> Sent:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        metrics.responded(status)
-        sentence = {
-            404: "there is nothing here: predictions are POST /predict",
-            405: f"{request.method} is not for this path",
-        }.get(status, "the server failed on this request; it has been logged")
-        return Sent(problem(status, sentence, caller(request.scope)))
-
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if state.opened is None:
@@ -87,20 +66,47 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
         ticking.cancel()
         await asyncio.to_thread(state.close)
 
-    handler: Callable[[Request, Exception], Awaitable[Sent]] = not_found
+    handler = _refusal(metrics)
     served = Starlette(
         routes=[
             Route("/predict", Predict(state), methods=["POST"]),
-            Route("/livez", Endpoint(livez, metrics), methods=["GET"]),
-            Route("/readyz", Endpoint(readyz, metrics), methods=["GET"]),
-            Route("/schema.json", Endpoint(schema, metrics), methods=["GET"]),
-            Route("/metrics", Endpoint(scrape, metrics), methods=["GET"]),
+            *(Route(path, Endpoint(tell, metrics), methods=["GET"]) for path, tell in _told(state).items()),
         ],
         lifespan=lifespan,
-        exception_handlers={HTTPException: handler, Exception: handler},  # type: ignore[dict-item]
+        exception_handlers={HTTPException: handler, Exception: handler},
     )
     served.state.wardline = state
     return served
+
+
+def _told(state: State) -> dict[str, Answer]:
+    """What the server tells on GET, by path."""
+
+    def readyz() -> Reply:
+        problems = state.problems()
+        return reply(503 if problems else 200, {"ready": not problems, "problems": problems})
+
+    return {
+        "/livez": lambda: reply(200, {"status": "alive"}),
+        "/readyz": readyz,
+        "/schema.json": lambda: reply(200, {"title": state.gate.name, **state.gate.contract.schema()}),
+        "/metrics": lambda: Reply(200, state.metrics.render(), content_type=CONTENT_TYPE),
+    }
+
+
+def _refusal(metrics: Metrics) -> Any:
+    """Return the handler for paths and methods that are not served, and for faults outside /predict."""
+
+    async def refuse(request: Request, error: Exception) -> Sent:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        metrics.responded(status)
+        sentence = {
+            404: "there is nothing here: predictions are POST /predict",
+            405: f"{request.method} is not for this path",
+        }.get(status, "the server failed on this request; it has been logged")
+        return Sent(problem(status, sentence, caller(request.scope)))
+
+    return refuse
 
 
 class Front:
