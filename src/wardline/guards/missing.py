@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,12 @@ from wardline.verdict import Finding, Stage
 
 
 class _Learned(NamedTuple):
-    """Each feature's share of present values; which columns, of numbers and of text, may warn at all."""
+    """The features whose absence says something, with the share of training rows that had each."""
 
-    places: Places = Places()
-    present: tuple[float, ...] = ()
-    numbers: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
-    texts: tuple[str, ...] = ()
+    numbers: Places = Places()
+    texts: Places = Places()
+    present: Mapping[str, float] = {}
+    columns: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +54,38 @@ class Missing:
         ordered(self.name, self.warn, self.block)
 
     def prepare(self, reference: Reference) -> Self:
-        """Take each feature's share of present values."""
-        places = Places.of(self.name, reference, self.fields, set(Kind))
-        present = tuple(1.0 - reference.features[name].null_rate for name in places.chosen)
-        kinds = {name: profile.kind for name, profile in reference.features.items()}
-        limit = min((limit for limit in (self.warn, self.block) if limit is not None), default=2.0)
-        heard = {name for name, share in zip(places.chosen, present, strict=True) if share >= limit}
-        numbers = [name in heard for name, kind in kinds.items() if kind is not Kind.TEXT]
-        texts = tuple(name for name, kind in kinds.items() if kind is Kind.TEXT and name in heard)
-        return replace(self, _learned=_Learned(places, present, np.array(numbers, dtype=np.bool_), texts))
+        """Take each feature's share of present values, where that is enough to speak of a gap."""
+        least = min((limit for limit in (self.warn, self.block) if limit is not None), default=2.0)
+        profiles = reference.features
+        wanted = Places.of(self.name, reference, self.fields, set(Kind)).chosen
+        present = {name: 1.0 - profiles[name].null_rate for name in wanted}
+        heard = [name for name, share in present.items() if share >= least]
+        texts = [name for name in heard if profiles[name].kind is Kind.TEXT]
+        numbers = [name for name in heard if profiles[name].kind is not Kind.TEXT]
+        columns = [name in heard for name, each in profiles.items() if each.kind is not Kind.TEXT]
+        learned = _Learned(
+            Places.of(self.name, reference, numbers, set(Kind)),
+            Places.of(self.name, reference, texts, set(Kind)),
+            present,
+            np.array(columns, dtype=np.bool_),
+        )
+        return replace(self, _learned=learned)
 
     def check(self, inference: Inference) -> Finding:
         """Judge the missing feature that training missed least."""
-        places, present, _, _ = self._learned
+        numbers, texts, present, _ = self._learned
+        values, words = numbers.values(inference), texts.values(inference)
+        if _complete(values) and None not in words:
+            return judge(self, 0.0, warn=self.warn, block=self.block, reason="missing.unusual")
         missing = [
-            (share, name)
-            for value, share, name in zip(places.values(inference), present, places.chosen, strict=True)
+            name
+            for name, value in zip(numbers.chosen, values, strict=True)
             if value is None or value != value
         ]
+        missing += [name for name, word in zip(texts.chosen, words, strict=True) if word is None]
         if not missing:
             return judge(self, 0.0, warn=self.warn, block=self.block, reason="missing.unusual")
-        share, name = max(missing)
+        share, name = max((present[name], name) for name in missing)
         return judge(
             self,
             share,
@@ -86,12 +98,21 @@ class Missing:
 
     def screen(self, batch: Batch) -> Screened:
         """Clear the rows that have every feature that matters."""
-        places, _, numbers, texts = self._learned
-        if not places.fits(batch):
+        numbers, texts, _, columns = self._learned
+        if not numbers.fits(batch):
             return Screened(np.ones(len(batch), dtype=np.bool_))
-        suspect = any_of(np.isnan(batch.block.matrix) & numbers)
-        for name in texts:
+        suspect = any_of(np.isnan(batch.block.matrix) & columns)
+        for name in texts.chosen:
             column = batch.block.text[name]
             if None in column:
                 suspect |= np.fromiter((value is None for value in column), np.bool_, len(column))
         return Screened(suspect)
+
+
+def _complete(values: tuple[Any, ...]) -> bool:
+    """Say that no number is missing, in one call for most rows: a sum is finite only where every part is."""
+    try:
+        total = sum(values)
+    except TypeError:  # a None among them
+        return False
+    return bool(total - total == 0.0)

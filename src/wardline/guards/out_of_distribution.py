@@ -66,6 +66,11 @@ class OutOfDistribution:
                 f"not block={self.block} and warn={self.warn}"
             )
 
+    @property
+    def _limits(self) -> tuple[float, float | None]:
+        """The thresholds on the score."""
+        return -math.log10(self.warn), None if self.block is None else -math.log10(self.block)
+
     def prepare(self, reference: Reference) -> Self:
         """Take the whitening and the reference distances; OpeningError where the reference has none."""
         space = reference.ood
@@ -97,11 +102,12 @@ class OutOfDistribution:
         p = (1 + count - bisect_left(ranks, far)) / (count + 1)
         fine = p > self.warn
         short = self.block is not None and (count + 1) * self.block < 1.0
+        warn, block = self._limits
         return judge(
             self,
             -math.log10(p) if p < 1.0 else 0.0,
-            warn=-math.log10(self.warn),
-            block=None if self.block is None else -math.log10(self.block),
+            warn=warn,
+            block=block,
             reason="ood.insufficient_reference" if fine and short else "ood.unlike_reference",
             observed=None if fine else p,
             expected="" if fine else f"p above {self.warn:g}",

@@ -22,6 +22,8 @@ class _Learned(NamedTuple):
 
     places: Places = Places()
     spans: tuple[Span, ...] = ()
+    lows: tuple[float, ...] = ()
+    highs: tuple[float, ...] = ()
     floor: NDArray[np.float64] = np.zeros(0)
     ceiling: NDArray[np.float64] = np.zeros(0)
 
@@ -64,35 +66,35 @@ class Range:
         for column, each in zip(places.columns(reference), spans, strict=True):
             floor[column] = each.low - slack * each.width
             ceiling[column] = each.high + slack * each.width
-        return replace(self, _learned=_Learned(places, spans, floor, ceiling))
+        lows, highs = tuple(each.low for each in spans), tuple(each.high for each in spans)
+        return replace(self, _learned=_Learned(places, spans, lows, highs, floor, ceiling))
 
     def check(self, inference: Inference) -> Finding:
         """Judge the feature that is furthest outside."""
-        places, spans, _, _ = self._learned
+        places, spans, lows, highs, _, _ = self._learned
+        values = places.values(inference)
         outside = [
-            (Span(low, high, width).beyond(value), name, value, f"{low:g}..{high:g}")
-            for value, (low, high, width), name in zip(
-                places.values(inference), spans, places.chosen, strict=True
-            )
+            i
+            for i, (value, low, high) in enumerate(zip(values, lows, highs, strict=True))
             if value is not None and not low <= value <= high and value == value
         ]
         if not outside:
             return judge(self, 0.0, warn=self.warn, block=self.block, reason="range.outside")
-        score, name, value, expected = max(outside)
+        score, worst = max((spans[i].beyond(values[i]), i) for i in outside)
         return judge(
             self,
             score,
             warn=self.warn,
             block=self.block,
             reason="range.outside",
-            subject=name,
-            observed=readable(value),
-            expected=expected,
+            subject=places.chosen[worst],
+            observed=readable(values[worst]),
+            expected=str(spans[worst]),
         )
 
     def screen(self, batch: Batch) -> Screened:
         """Clear the rows with every feature within the bounds."""
-        places, _, floor, ceiling = self._learned
+        places, *_, floor, ceiling = self._learned
         if not places.fits(batch):
             return Screened(np.ones(len(batch), dtype=np.bool_))
         matrix = batch.block.matrix
