@@ -92,7 +92,7 @@ class Finding(msgspec.Struct, frozen=True):
     measured: Measured | msgspec.UnsetType = msgspec.UNSET
 
 
-class Uncertainty(msgspec.Struct, frozen=True, omit_defaults=True):
+class Uncertainty(msgspec.Struct, frozen=True):
     """How far an answer may be trusted.
 
     `set` (classes) or `interval` (numbers) holds the truth with probability `level`, so long as

@@ -129,6 +129,7 @@ def test_every_response_carries_its_ids(client: httpx.Client, method: str, path:
     assert response.headers["x-wardline-action"] == "none"
     if status >= 400:
         assert response.json()["error"]
+        assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
 def test_the_callers_trace_and_request_id_are_taken_over(client: httpx.Client, opened: Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import uuid
 from pathlib import Path
@@ -32,6 +33,7 @@ def serve(  # noqa: PLR0917 - click passes options by name
         os.environ["WARDLINE_HOME"] = str(home)
     settings = Settings.from_env()
     settings.home.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
     _screen(gate, f"http://{host}:{port}", settings, workers)
     os.environ.update(
         WARDLINE_TARGET=target,

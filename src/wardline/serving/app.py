@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wardline.gate import Gate
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
 from wardline.serving.predict import Predict
-from wardline.serving.replies import Reply, caller, problem, reply
+from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
 from wardline.settings import Settings
 
@@ -40,12 +40,13 @@ class Endpoint:
 class Sent:
     """A reply as the response object that an exception handler returns."""
 
-    def __init__(self, answer: Reply) -> None:
+    def __init__(self, answer: Reply, who: Caller) -> None:
         self._answer = answer
+        self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        await self._answer.send(send, caller(scope))
+        await self._answer.send(send, self._who)
 
 
 def app(gate: Gate, settings: Settings | None = None) -> Starlette:
@@ -104,7 +105,8 @@ def _refusal(metrics: Metrics) -> Any:
             404: "there is nothing here: predictions are POST /predict",
             405: f"{request.method} is not for this path",
         }.get(status, "the server failed on this request; it has been logged")
-        return Sent(problem(status, sentence, caller(request.scope)))
+        who = caller(request.scope)
+        return Sent(problem(status, sentence, who), who)
 
     return refuse
 

@@ -34,8 +34,8 @@ class Metrics:
     """Counters of one worker, and the sum over all workers of the server.
 
     Each worker writes its counts to a file of its own every second while they change; a scrape adds the
-    files up. A worker that died leaves its counts behind, so counters never fall; files of an earlier
-    server are removed when a new one starts (`WARDLINE_RUN` tells servers apart).
+    files up. A worker that died leaves its counts behind, so counters never fall while the server runs;
+    `wardline serve` starts with none (`WARDLINE_RUN` tells the runs apart).
     """
 
     def __init__(self, gate: Gate, home: Path) -> None:

@@ -1,0 +1,18 @@
+"""`make bench`: every benchmark, one after the other; `python -m bench path serving` runs some."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+ALL = ("path", "log", "coverage", "serving")
+
+
+def main() -> None:
+    for name in sys.argv[1:] or ALL:
+        print(f"\n== {name}", flush=True)
+        importlib.import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
