@@ -65,14 +65,14 @@ def main() -> None:
         one, bare = compare(walk, lambda: predict(single, deadline), 400)
         width = len(gate.features.schema.names)
         print(
-            f"one row, {len(fields)} fields, {width} features, {len(gate.guards)} guards, JSON in, record logged:"
+            f"one row, {len(fields)} fields, {width} features, {len(gate.guards)} guards, JSON in, recorded:"
         )
         print(f"  guarded {one:7.1f} µs   model {bare:6.1f} µs   beyond the model {one - bare:6.1f} µs")
         whole, bare = compare(lambda: gate.batch(columns), lambda: predict(many, deadline), 10)
         beyond = (whole - bare) / ROWS
         print(f"a batch of {ROWS} rows as columns:")
         print(
-            f"  guarded {whole / ROWS:7.2f} µs/row   model {bare / ROWS:6.2f} µs/row   beyond {beyond:6.2f} µs/row"
+            f"  guarded {whole / ROWS:7.2f} µs/row   model {bare / ROWS:6.2f}   beyond the model {beyond:6.2f}"
         )
         as_rows, _ = compare(lambda: gate.batch(rows), lambda: None, 3)
         print(f"a batch of {ROWS} rows as dictionaries:")

@@ -96,16 +96,15 @@ def main() -> None:
                 latencies = drive(server.port, "/predict", server.body, requests=REQUESTS)
                 cpu[server.name].append((server.cpu_s() - before) / len(latencies) * 1e6)
                 median[server.name].append(statistics.median(latencies) * 1e6)
-        print(
-            f"{ROUNDS} rounds of {REQUESTS} requests, 8 connections, one worker each, one row of {len(row)} fields"
-        )
+        print(f"{ROUNDS} rounds of {REQUESTS} requests, 8 connections, one worker, {len(row)} fields")
         for server in servers:
             print(f"  {server.name:8} {statistics.median(cpu[server.name]):7.0f} µs CPU a request   "
                   f"{statistics.median(median[server.name]):7.0f} µs median latency")  # fmt: skip
         for name in ("mounted", "default"):
             ratios = [a / b for a, b in zip(cpu["guarded"], cpu[name], strict=True)]
             print(
-                f"  guarded / {name}: CPU {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
+                f"  guarded / {name}: CPU {statistics.median(ratios):.2f} "
+                f"(min {min(ratios):.2f}, max {max(ratios):.2f})"
             )
 
 
