@@ -75,7 +75,7 @@ class Range:
         values = places.values(inference)
         outside = [
             i
-            for i, (value, low, high) in enumerate(zip(values, lows, highs, strict=True))
+            for i, value, low, high in zip(range(len(values)), values, lows, highs, strict=True)
             if value is not None and not low <= value <= high and value == value
         ]
         if not outside:
