@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wardline.errors import LogError
+from wardline.log.schema import TIME
 from wardline.log.seal import PARQUET
 from wardline.log.segment import SUFFIX, Contents
 
@@ -94,10 +95,15 @@ def _sealed(path: Path) -> Source | None:
     return Source(path, min(low for low, _ in ranges), schema)
 
 
+def instant(moment: datetime) -> pa.TimestampScalar:
+    """Return a moment as the log keeps it."""
+    return pa.scalar(moment.astimezone(UTC), TIME)
+
+
 def _groups(metadata: pq.FileMetaData, since: datetime | None, until: datetime | None) -> list[int]:
     """Return the row groups whose times are not all outside the stretch."""
-    low = None if since is None else pa.scalar(since, pa.timestamp("ns", "UTC")).value
-    high = None if until is None else pa.scalar(until, pa.timestamp("ns", "UTC")).value
+    low = None if since is None else instant(since).value
+    high = None if until is None else instant(until).value
     chosen = []
     for group in range(metadata.num_row_groups):
         first, last = _times(metadata, group)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wardline.errors import LogError
-from wardline.log.files import Source, sources
-from wardline.log.schema import CORE
+from wardline.log.files import Source, instant, sources
+from wardline.log.schema import CORE, TIME
 from wardline.log.unify import conform, unified
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,9 @@ class Query:
             actions = [self.action] if isinstance(self.action, str) else list(self.action)
             wanted.append(pc.field("action").cast(pa.string()).isin([str(action) for action in actions]))
         if self.since is not None:
-            wanted.append(pc.field("time") >= pa.scalar(self.since))
+            wanted.append(pc.field("time") >= instant(self.since))
         if self.until is not None:
-            wanted.append(pc.field("time") < pa.scalar(self.until))
+            wanted.append(pc.field("time") < instant(self.until))
         whole: pc.Expression | None = None
         for part in wanted:
             whole = part if whole is None else whole & part
@@ -165,7 +165,7 @@ def _split(tables: list[pa.Table], start: int) -> tuple[list[pa.Table], list[pa.
     """Divide tables into the rows before a time and the rest."""
     before: list[pa.Table] = []
     after: list[pa.Table] = []
-    limit = pa.scalar(start, CORE.field("time").type)
+    limit = pa.scalar(start, TIME)
     for table in tables:
         early = pc.less(table["time"], limit)
         for part, chosen in ((before, early), (after, pc.invert(early))):

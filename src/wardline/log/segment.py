@@ -68,10 +68,10 @@ class Segment:
             if fsync:
                 os.fsync(self._file.fileno())
         except OSError as error:
-            whole = written == len(frame)
-            if not self._took_back() and whole:
-                raise LogError(f"{self.path} may not have reached the disk: {error}") from error
-            raise
+            if self._took_back() or written < len(frame):
+                raise
+            self.rows += batch.num_rows
+            raise LogError(f"{self.path} may not have reached the disk: {error}") from error
         self.size += written
         self.rows += batch.num_rows
 
@@ -79,11 +79,13 @@ class Segment:
         """Mark the end and let go of the file; a mark that cannot be written is not missed."""
         with suppress(OSError):
             self._file.write(_END)
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def abandon(self) -> None:
         """Let go of the file as it stands; one that holds nothing is removed."""
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         if not self.rows:
             with suppress(OSError):
                 self.path.unlink()

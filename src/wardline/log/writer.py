@@ -162,7 +162,7 @@ class LogWriter:
             self._woken = False
             try:
                 if self._drain():
-                    self._roll.turn()
+                    self._roll.turn()  # a quiet segment grows old too
             except Exception as error:  # the thread must outlive whatever it meets
                 log.exception("the log writer met what it does not know; it goes on without these rows")
                 self._fail(repr(error))
@@ -198,6 +198,7 @@ class LogWriter:
                 self._healthy = True
             self._held = None
             self._settle(batch.num_rows, rows)
+            self._roll.turn()
         return True
 
     def _take(self) -> list[Records]:
