@@ -1,14 +1,29 @@
-"""The reference: the frozen profile of the training data, bound to a model version."""
+"""The reference: the frozen profile of the training data, bound to a model version.
+
+On disk it is a bundle of two files beside the model: `reference.json`, which a person can read and diff,
+and `reference.npz`, the arrays. Both are sealed by hashes: a flipped bit, a lost tail or a file of another
+build is refused. The seal tells damage and mix-ups; it is no signature.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import typing
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline.errors import BundleError
 from wardline.features import Kind
 from wardline.verdict import Coverage
 
@@ -129,3 +144,144 @@ class Reference(msgspec.Struct, frozen=True):
     ood: Ood | None = None
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = {}
+
+
+JSON_NAME = "reference.json"
+NPZ_NAME = "reference.npz"
+FORMAT = 1
+"""Raised when a bundle changes so that this code could not read the old one, or old code the new one."""
+
+_ARRAY = "npz"  # in the JSON, {"npz": "00012"} stands for that array of the other file
+_ANEW = "build it anew with `wardline reference`"
+
+
+def save(reference: Reference, directory: Path) -> Reference:
+    """Write the bundle into the model's directory, each file atomically; return it with its `id`.
+
+    Interrupted between the two files, what is left does not fit together and is refused by `load`.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    tree = msgspec.to_builtins(reference, enc_hook=lambda value: _store(value, arrays))
+    del tree["id"]
+    _sort_sets(tree)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # every key is a number
+    npz = buffer.getvalue()
+    body = {"format": FORMAT, "npz_sha256": hashlib.sha256(npz).hexdigest(), "reference": tree}
+    content = hashlib.sha256(_canonical(body)).hexdigest()
+    directory.mkdir(parents=True, exist_ok=True)
+    _replace(directory / NPZ_NAME, npz)
+    _replace(directory / JSON_NAME, _canonical({**body, "content_sha256": content}))
+    return msgspec.structs.replace(reference, id=content[:12])
+
+
+def load(directory: Path, *, gate: str | None = None) -> Reference:
+    """Read and verify a bundle; `gate` is the name it must have been built for.
+
+    Raises BundleError, which says what is wrong and what to do: missing, damaged, not of one build, of a
+    newer format, of another gate. Nothing in a bundle is ever executed: there is no pickle in it.
+    """
+    text, npz = _read(directory / JSON_NAME), _read(directory / NPZ_NAME)
+    body = _verified(text, directory / JSON_NAME)
+    if hashlib.sha256(npz).hexdigest() != body["npz_sha256"]:
+        raise BundleError(
+            f"{directory / NPZ_NAME} is not the one that {JSON_NAME} was written with: restore both, "
+            f"or {_ANEW}"
+        )
+    tree = {**body["reference"], "id": body["content_sha256"][:12]}
+    try:
+        with np.load(io.BytesIO(npz), allow_pickle=False) as arrays:
+            reference = msgspec.convert(
+                tree, Reference, dec_hook=lambda kind, value: _fetch(kind, value, arrays)
+            )
+    except (msgspec.ValidationError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{directory} holds no reference this version can read ({error}): {_ANEW}"
+        ) from error
+    if gate is not None and reference.gate != gate:
+        raise BundleError(
+            f"{directory} is the reference of gate {reference.gate!r}, not of {gate!r}: correct the gate's "
+            f"reference=, or {_ANEW}"
+        )
+    return reference
+
+
+def _verified(text: bytes, path: Path) -> dict[str, Any]:
+    """Parse the JSON, and hold every byte of it to the hash inside."""
+    damaged = BundleError(f"{path} was changed or cut off after it was written: restore it, or {_ANEW}")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise damaged from None
+    if not isinstance(body, dict) or not isinstance(body.get("reference"), dict):
+        raise BundleError(f"{path} is not a reference of wardline's: {_ANEW}")
+    if isinstance(body.get("format"), int) and body["format"] > FORMAT:
+        raise BundleError(
+            f"{path} has format {body['format']}, this wardline reads up to {FORMAT}: upgrade wardline, "
+            f"or {_ANEW}"
+        )
+    sealed = {name: value for name, value in body.items() if name != "content_sha256"}
+    content = hashlib.sha256(_canonical(sealed)).hexdigest()
+    if body.get("content_sha256") != content or _canonical(body) != text:
+        raise damaged
+    if body.keys() != {"format", "npz_sha256", "reference", "content_sha256"}:
+        raise BundleError(f"{path} is not a reference of wardline's: {_ANEW}")
+    return body
+
+
+def _canonical(body: Mapping[str, Any]) -> bytes:
+    """Spell out the one way to write it; keys keep their order, for features and categories have one."""
+    return json.dumps(body, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def _store(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fi":  # objects would be pickled
+        key = f"{len(arrays):05d}"
+        arrays[key] = value
+        return {_ARRAY: key}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"a reference holds numbers, text and arrays, not {type(value).__name__}")
+
+
+def _fetch(kind: Any, value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    dtype = typing.get_args(typing.get_args(kind)[1])[0]
+    array = arrays[value[_ARRAY]]
+    if array.dtype != dtype:
+        raise ValueError(f"array {value[_ARRAY]} is {array.dtype}, expected {np.dtype(dtype)}")
+    array.setflags(write=False)
+    return array
+
+
+def _sort_sets(tree: dict[str, Any]) -> None:
+    """Sets have no order of their own; the file needs one."""
+    profiles = [*tree["features"].values(), tree["targets"]]
+    for rung in tree["rungs"].values():
+        profiles += [rung["predictions"], *([rung["confidence"]] if rung["confidence"] else [])]
+    for profile in profiles:
+        profile["known"] = sorted(profile["known"])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"there is no {path}: restore it, or {_ANEW}") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}): mend that, or {_ANEW}") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise

@@ -46,8 +46,7 @@ def p_value(scores: NDArray[np.float64], score: float | NDArray[np.float64]) -> 
     0.5
     """
     below = np.searchsorted(scores, score, side="left")
-    p: NDArray[np.float64] = (1.0 + len(scores) - below) / (len(scores) + 1.0)
-    return p
+    return np.asarray((1 + len(scores) - below) / (len(scores) + 1), dtype=np.float64)
 
 
 def thin(scores: NDArray[np.float64], most: int) -> NDArray[np.float64]:

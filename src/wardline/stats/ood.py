@@ -45,10 +45,10 @@ def whiten(X: NDArray[np.float64]) -> Whitening:
     center and add no distance. A column that does not vary gets no weight: what it should be is the range
     guard's to say, and one bit of rounding must not look like the end of the world.
     """
-    present = np.isfinite(X)
+    present = np.abs(X) < _FAR  # neither NaN nor what no square could hold
     rows = np.maximum(present.sum(axis=0), 1)
     center = np.where(present, X, 0.0).sum(axis=0) / rows
-    centered = np.where(present, X - center, 0.0)
+    centered = np.where(present, X, center) - center
     scale = np.sqrt((centered**2).sum(axis=0) / rows)
     varies = scale > _FLAT * np.maximum(1.0, np.abs(center))
     matrix = np.zeros((X.shape[1], X.shape[1]))
