@@ -52,7 +52,7 @@ class Trip(Row):
         says="a trip that ends in the zone it began in is at most 40 miles",
     )
     def stays_plausible(self) -> bool:
-        """A zone is a few miles across; kilometres or feet sent as miles show up here first."""
+        """A zone is a few miles across: a meter may be left to wander, but not that far."""
         there_and_back = self.pickup_location_id == self.dropoff_location_id < UNKNOWN_ZONE
         return not there_and_back or self.trip_distance <= 40
 
