@@ -71,9 +71,7 @@ def main() -> None:
         whole, bare = compare(lambda: gate.batch(columns), lambda: predict(many, deadline), 10)
         beyond = (whole - bare) / ROWS
         print(f"a batch of {ROWS} rows as columns:")
-        print(
-            f"  guarded {whole / ROWS:7.2f} µs/row   model {bare / ROWS:6.2f}   beyond the model {beyond:6.2f}"
-        )
+        print(f"  guarded {whole / ROWS:6.2f} µs/row   model {bare / ROWS:6.2f}   beyond {beyond:6.2f}")
         as_rows, _ = compare(lambda: gate.batch(rows), lambda: None, 3)
         print(f"a batch of {ROWS} rows as dictionaries:")
         print(
