@@ -38,7 +38,7 @@ def _at(milliseconds: int) -> datetime:
 def test_records_of_several_writers_are_one_table_in_order_of_time(tmp_path: Path) -> None:
     writers = [LogWriter(tmp_path, REGRESSION, PATIENT) for _ in range(3)]
     for records in reversed(REQUESTS):
-        writers[hash(records.request_id) % 3].append(records)
+        writers[len(records) % 3].append(records)
     assert all(writer.flush() for writer in writers)
     wanted = [row for records in REQUESTS for row in expected(REGRESSION, records)]
     assert plain(read(tmp_path)) == wanted  # three open segments

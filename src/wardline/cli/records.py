@@ -172,7 +172,7 @@ def _upright(row: dict[str, Any]) -> Table:
                 )
                 table.add_row("" if place else name, escape(told))
         elif value is not None and value != []:
-            table.add_row(escape(name), _cell(name, value))
+            table.add_row(escape(name), str(value) if name == "time" else _cell(name, value))
     table.add_row("", "")
     return table
 

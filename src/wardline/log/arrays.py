@@ -98,15 +98,18 @@ def scattered(parts: Sequence[Sequence[Any]], places: NDArray[np.intp] | None, t
     return whole
 
 
-def typed(column: Feature, values: NDArray[np.float64]) -> pa.Array:
-    """Return a feature in its own type; a value that is not of that type is null."""
+def typed(column: Feature, values: NDArray[np.float64], *, missing: bool) -> pa.Array:
+    """Return a feature in its own type; a value that is not of that type is null.
+
+    `missing` says whether any feature has NaN at all: looking for it costs as much as the copy.
+    """
     if column.dtype == "int64":
         with np.errstate(invalid="ignore"):  # NaN has no integer; it differs from whatever it becomes
             integers = values.astype(np.int64)
-        return pa.array(integers, mask=integers != values)
+        return pa.array(integers, mask=(integers != values) | (values >= 2.0**63))
     if column.dtype == "bool":
         return pa.array(values == 1, mask=(values != 0) & (values != 1))
-    return pa.array(values, from_pandas=True)
+    return pa.array(values, from_pandas=missing)
 
 
 def coded(

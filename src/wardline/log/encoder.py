@@ -103,7 +103,6 @@ class Encoder:
         bounded = answered & ~np.isnan(interval[:, 0])
         stated = bounded | has_set
         level = [np.nan if record.level is None else record.level for record in records]
-        coverage = [_COVERAGE[record.coverage] for record in records]
         return {
             "confidence": pa.array(np.where(answered, confidence, np.nan), from_pandas=True),
             "set": sets,
@@ -111,10 +110,19 @@ class Encoder:
             "interval_high": pa.array(np.ascontiguousarray(interval[:, 1]), mask=~bounded),
             "level": pa.array(np.where(stated, layout.spread(np.array(level)), np.nan), from_pandas=True),
             "coverage_status": coded(
-                np.where(stated, layout.spread(np.array(coverage)), _COVERAGE[Coverage.VOID]), _COVERAGES
+                np.where(stated, self._coverage(records, layout), _COVERAGE[Coverage.VOID]), _COVERAGES
             ),
             "ood_p": pa.array(gather(records, layout, "ood_p", np.nan), from_pandas=True),
         }
+
+    def _coverage(self, records: Sequence[Records], layout: Layout) -> NDArray[np.int8]:
+        """Return each row's code in `_COVERAGES`: its rung's promise, less what was found about the row."""
+        rungs = gather(records, layout, "rungs")
+        codes = np.where(rungs < 0, _COVERAGE[Coverage.VOID], self._promised[rungs])
+        for start, record in zip(layout.starts.tolist(), records, strict=True):
+            for place, left in record.doubted.items():
+                codes[start + place] = max(codes[start + place], _COVERAGE[left])  # in order of promise
+        return codes.astype(np.int8)
 
     def _sets(
         self, records: Sequence[Records], layout: Layout, answered: NDArray[np.bool_]
@@ -136,6 +144,7 @@ class Encoder:
         if places is not None:
             stacked, matrix = matrix, np.full((layout.total, matrix.shape[1]), np.nan)
             matrix[places] = stacked
+        missing = bool(np.isnan(matrix).any())
         numbers = iter(np.ascontiguousarray(matrix.T))
         columns = {}
         for column in self._columns:
@@ -143,7 +152,7 @@ class Encoder:
                 parts = [block.text[column.name] for block in blocks]
                 columns[FEATURE + column.name] = strings(scattered(parts, places, layout.total))
             else:
-                columns[FEATURE + column.name] = typed(column, next(numbers))
+                columns[FEATURE + column.name] = typed(column, next(numbers), missing=missing)
         return columns
 
     def _slices(self, records: Sequence[Records], layout: Layout) -> dict[str, pa.Array]:

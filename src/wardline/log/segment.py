@@ -60,11 +60,11 @@ class Segment:
         """
         if os.fstat(self._file.fileno()).st_nlink == 0:  # what is written to it now, nobody will read
             raise FileNotFoundError(f"{self.path} was removed, with {self.rows} rows that were in it")
-        frame = memoryview((b"" if self.size else self._frame(batch.slice(0, 0))) + self._frame(batch))
+        frame = self._frame(batch) if self.size else self._frame(batch.slice(0, 0)) + self._frame(batch)
         written = 0
         try:
             while written < len(frame):
-                written += self._file.write(frame[written:])
+                written += self._file.write(memoryview(frame)[written:])
             if fsync:
                 os.fsync(self._file.fileno())
         except OSError as error:
@@ -94,7 +94,7 @@ class Segment:
         """Close this process's handle and nothing else: the file is another's."""
         self._file.close()
 
-    def _frame(self, batch: pa.RecordBatch) -> bytes:
+    def _frame(self, batch: pa.RecordBatch) -> bytearray:
         """Return the bytes of one batch, and of what must precede it, with the checksum filled in.
 
         A segment begins with an empty batch, so that damage to rows never costs schema and dictionaries.
@@ -104,10 +104,11 @@ class Segment:
         metadata = {"wardline.check": _MARK + _ZEROS, _ROWS: str(batch.num_rows)}
         self._stream.write_batch(batch, custom_metadata=metadata)
         self._gather.flush()
-        frame = bytearray(self._pending.getvalue())
+        with self._pending.getbuffer() as gathered:
+            frame = bytearray(gathered)
         place = next(_frames(pa.py_buffer(frame))).mark
         frame[place : place + 8] = b"%08x" % zlib.crc32(frame)
-        return bytes(frame)
+        return frame
 
     def _took_back(self) -> bool:
         """Cut the file back to its last whole batch; False where not even that is possible."""

@@ -66,8 +66,8 @@ class LogWriter:
         self._clock = clock
         self._encode = Encoder(schema)
         self._queue: deque[Records] = deque()
-        self._changed = threading.Condition(threading.Lock())
-        self._lock = self._changed  # entering the condition is entering its lock
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._woken = False
         self._limit = self._settings.queue_rows
@@ -190,7 +190,10 @@ class LogWriter:
             try:
                 self._roll.write(batch)
             except OSError as error:
+                first = self._healthy
                 self._fail(f"records cannot be written to {self.directory}: {error}")
+                if first:  # the fault may be the file's alone: the next attempt makes a fresh one
+                    continue
                 return False
             except LogError as error:  # in the file: written again it would be there twice
                 self._fail(str(error))
@@ -257,7 +260,8 @@ class LogWriter:
 
     def _forget(self) -> None:
         """In a forked child: the thread is not here, and its locks may be held for ever."""
-        self._changed = self._lock = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closed, self._limit = True, -1
         self._queue.clear()
