@@ -1,10 +1,12 @@
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
 from wardline.errors import DeclarationError, OpeningError
 from wardline.guards import ConformalSet
-from wardline.reference import Reference
+from wardline.reference import Calibration, Reference
 from wardline.testing import example_batch, example_reference
 from wardline.verdict import Coverage, Finding, Measured, Severity
 
@@ -42,8 +44,8 @@ def test_a_set_larger_than_declared_warns() -> None:
     assert check(small, [0.9, 0.06, 0.04]).severity is Severity.OK
 
 
-def uncalibrated(reference: Reference) -> Reference:
-    rung = msgspec.structs.replace(reference.rungs["model"], coverage=Coverage.VOID)
+def changed(reference: Reference, **changes: Any) -> Reference:
+    rung = msgspec.structs.replace(reference.rungs["model"], **changes)
     return msgspec.structs.replace(reference, rungs={"model": rung})
 
 
@@ -51,7 +53,7 @@ def uncalibrated(reference: Reference) -> Reference:
     ("guard", "rung"),
     [
         (GUARD, "another"),
-        (ConformalSet().prepare(uncalibrated(REFERENCE)), "model"),
+        (ConformalSet().prepare(changed(REFERENCE, coverage=Coverage.VOID)), "model"),
         (ConformalSet().prepare(example_reference(X, rungs={"model": ROWS[:8]}, targets=TRUTH[:8])), "model"),
         (ConformalSet(), "model"),
     ],
@@ -69,9 +71,8 @@ def test_sets_hold_the_truth_as_often_as_declared_and_within_each_class_where_to
     rng = np.random.default_rng(5)
     P = rng.dirichlet([6.0, 2.0, 1.0], 30_000)
     truth = (P.cumsum(axis=1) > rng.random((30_000, 1))).argmax(axis=1)
-    reference = example_reference(
-        X, rungs={"model": P[:5000].tolist()}, targets=truth[:5000].tolist(), per_class=True
-    )
+    calibrating = {"rungs": {"model": P[:5000].tolist()}, "targets": truth[:5000].tolist()}
+    reference = example_reference(X, **calibrating)
     fresh = example_batch({"x": [1.0] * 25_000}, rung="model", probabilities=P[5000:].tolist())
     for guard in (ConformalSet(level=0.9), ConformalSet(level=0.9, per_class=True)):
         members = guard.prepare(reference).screen(fresh).measured["members"]
@@ -88,8 +89,10 @@ def test_a_gate_that_answers_a_number_takes_intervals() -> None:
 
 
 def test_per_class_needs_a_calibration_per_class() -> None:
+    pooled = changed(REFERENCE, calibration=Calibration((np.linspace(0.0, 1.0, 50),), np.zeros(0)))
+    assert check(ConformalSet().prepare(pooled), [0.9, 0.06, 0.04]).measured
     with pytest.raises(OpeningError, match="per-class calibration"):
-        ConformalSet(per_class=True).prepare(REFERENCE)
+        ConformalSet(per_class=True).prepare(pooled)
 
 
 @pytest.mark.parametrize("given", [{"level": 1.0}, {"level": 90}, {"max_size": 0}])

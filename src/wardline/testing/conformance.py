@@ -101,8 +101,17 @@ def gives_finite_scores(guard: Guard, batch: Batch) -> None:
 
 
 def is_sterner_for_higher_scores(guard: Guard, batch: Batch) -> None:
-    """A higher score never gets a milder severity, and equal scores get the same: use `judge`."""
-    found = sorted({(finding.score, _STERNNESS[finding.severity]) for finding in _all_findings(guard, batch)})
+    """A higher score never gets a milder severity, and equal scores get the same: use `judge`.
+
+    Outside the order is only what `judge` blocks because its score was NaN: the threshold of that is 0.
+    """
+    found = sorted(
+        {
+            (finding.score, _STERNNESS[finding.severity])
+            for finding in _all_findings(guard, batch)
+            if finding.threshold or finding.severity is not Severity.BLOCK
+        }
+    )
     for (score, severity), (higher, sterner) in itertools.pairwise(found):
         _hold(
             severity <= sterner if score < higher else severity == sterner,

@@ -22,7 +22,8 @@ class FakePredictor:
 
     `answers` is one number, one distribution over the classes, or a function of the batch. With `raises`
     every call raises that; with `hangs` every call waits for the event, and runs out of time where the
-    chain's deadline comes first. `calls` counts the rows of each call.
+    chain's deadline comes first. The first `after` calls are sound all the same: a gate that opens asks
+    each rung twice, to warm it. `calls` counts the rows of each call.
 
     >>> from wardline.testing import example_batch
     >>> site = Site(example_batch({"x": [0.0]}).block.schema, ("no", "yes"))
@@ -35,6 +36,7 @@ class FakePredictor:
     answers: float | Sequence[float] | Callable[[Batch], Outputs] = 0.0
     raises: Exception | None = None
     hangs: Event | None = None
+    after: int = 0
     answers_blocked: bool = False
     deadline_ms: float | None = None
     calls: list[int] = field(default_factory=list, repr=False, compare=False)
@@ -61,11 +63,12 @@ class OpenFake:
         """Do what the fake was told to."""
         fake = self.fake
         fake.calls.append(len(batch))
-        if fake.hangs is not None:
+        faulty = len(fake.calls) > fake.after
+        if faulty and fake.hangs is not None:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not fake.hangs.wait(left):
                 raise DeadlineError(f"{fake.name} was told to hang")
-        if fake.raises is not None:
+        if faulty and fake.raises is not None:
             raise fake.raises
         if callable(fake.answers):
             return fake.answers(batch)
