@@ -11,7 +11,7 @@ import pytest
 from tests.examples import Crashing, Limit, Pair, pair_features, pair_gate
 from wardline import Action, Chain, Coverage, Gate, Python, Risk, Rule, Settings, Stage, Tabular
 from wardline.errors import DeclarationError, OpeningError
-from wardline.verdict import STERNNESS
+from wardline.verdict import STERNNESS, Finding, Severity, doubt
 
 EXAMPLE = {"a": 1.0, "b": 2.0}
 
@@ -271,3 +271,20 @@ def test_building_a_gate_starts_nothing() -> None:
     )
     assert loaded == []
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "severity", "left"),
+    [
+        (Stage.INPUT, Severity.OK, Coverage.VALID),
+        (Stage.INPUT, Severity.WARN, Coverage.WATCH),
+        (Stage.INPUT, Severity.BLOCK, Coverage.VOID),
+        (Stage.OUTPUT, Severity.WARN, Coverage.VALID),
+        (Stage.OUTPUT, Severity.BLOCK, Coverage.WATCH),
+        (Stage.CHAIN, Severity.BLOCK, Coverage.VALID),
+    ],
+)
+def test_what_was_found_about_a_row_takes_from_its_stated_coverage(
+    stage: Stage, severity: Severity, left: Coverage
+) -> None:
+    assert doubt([Finding("g", stage, severity, "g.reason")]) is left

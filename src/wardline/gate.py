@@ -32,7 +32,18 @@ from wardline.record import Records, RecordSchema, Verdicts
 from wardline.settings import Settings
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
-from wardline.verdict import STERNNESS, Action, Coverage, Finding, Risk, Severity, Stage, Verdict, decide
+from wardline.verdict import (
+    STERNNESS,
+    Action,
+    Coverage,
+    Finding,
+    Risk,
+    Severity,
+    Stage,
+    Verdict,
+    decide,
+    doubt,
+)
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +180,6 @@ class OpenGate:
     sink: Sink
     schema: RecordSchema
     level: float | None
-    coverage: Sequence[Coverage]
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.
@@ -256,20 +266,19 @@ class OpenGate:
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
             found: dict[int, Sequence[Finding]] = dict(admitted.rejects)
+            doubted: dict[int, Coverage] = {}
             for row in rows:
                 findings = (*before.findings.get(row, ()), *answers.findings.get(row, ()))
                 place, rung = int(positions[row]), int(answers.rungs[row])
                 found[place] = findings
                 records.actions[place] = STERNNESS[decide(findings, None if rung < 0 else rung)]
-            records.findings = found
+                if (left := doubt(findings)) is not Coverage.VALID:
+                    doubted[place] = left
+            records.findings, records.doubted = found, doubted
         records.level = self.level
         records.measure(positions, before.measured)
         for answered, judgement in answers.measured:
             records.measure(positions[answered], judgement.measured)
-        served = set(answers.rungs.tolist())
-        records.coverage = max((_RANKED[self.coverage[rung]] for rung in served if rung >= 0), default=_VOID)[
-            1
-        ]
 
     def warm(self) -> list[str]:
         """Ask every rung about the contract's first example; return what did not answer, in words."""
@@ -300,6 +309,4 @@ _BY_RUNG = np.full(
 )  # the action of a rung, if nothing is found
 _BY_RUNG[0] = STERNNESS[Action.SERVE]
 _BY_RUNG[-1] = STERNNESS[Action.ABSTAIN]  # rung -1: nobody answered
-_RANKED = {coverage: (place, coverage.value) for place, coverage in enumerate(Coverage)}  # weakest last
-_VOID = _RANKED[Coverage.VOID]
 _FAILED_OPEN = Finding("chain", Stage.CHAIN, Severity.WARN, "chain.failed_open", score=1.0, threshold=1.0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, list[Coverage]]
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -71,12 +71,8 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
     except Exception:
         chain.close()
         raise
-    coverage = [
-        reference.rungs[name].coverage if reference is not None and name in reference.rungs else Coverage.VOID
-        for name in gate.chain.names
-    ]
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
-    return chain, inputs, outputs, opened, schema, level, coverage
+    return chain, inputs, outputs, opened, schema, level
 
 
 def site(gate: Gate) -> Site:
@@ -93,6 +89,7 @@ def record_schema(gate: Gate, chain: OpenChain, reference: Reference | None) -> 
         slices=gate.slices,
         classes=gate.classes,
         rungs=gate.chain.names,
+        coverage=tuple(_promised(reference, name) for name in gate.chain.names),
         stages=STAGES,
         models=tuple(rung.opened.version for rung in chain.rungs),
         constants={
@@ -105,6 +102,12 @@ def record_schema(gate: Gate, chain: OpenChain, reference: Reference | None) -> 
             "libraries": libraries_hash(),
         },
     )
+
+
+def _promised(reference: Reference | None, rung: str) -> Coverage:
+    if reference is None or rung not in reference.rungs:
+        return Coverage.VOID
+    return reference.rungs[rung].coverage
 
 
 def libraries() -> dict[str, str]:

@@ -48,6 +48,8 @@ class RecordSchema(msgspec.Struct, frozen=True):
     """What each rung's model is called in a verdict."""
     constants: Mapping[str, str]
     """model, model_sha256, features_version, features_hash, reference, contract_hash, libraries, ..."""
+    coverage: tuple[Coverage, ...] = ()
+    """What each rung's calibration promises; left out, none promises anything."""
 
 
 class Records(msgspec.Struct):
@@ -78,7 +80,8 @@ class Records(msgspec.Struct):
     interval: NDArray[np.float64] | None = None
     ood_p: NDArray[np.float64] | None = None
     level: float | None = None
-    coverage: str = "void"
+    doubted: Mapping[int, Coverage] = {}
+    """Rows whose stated coverage is worth less than their rung's, by what was found about them."""
     unknown: Mapping[int, Sequence[str]] = {}
     camera: str | None = None
     firmware: str | None = None
@@ -207,9 +210,14 @@ def _uncertainty(records: Records, schema: RecordSchema, place: int, *, answered
         set=members,
         interval=interval,
         level=records.level if stated else None,
-        coverage_status=Coverage(records.coverage) if stated else Coverage.VOID,
+        coverage_status=_coverage(records, schema, place) if stated else Coverage.VOID,
         ood_p=ood_p,
     )
+
+
+def _coverage(records: Records, schema: RecordSchema, place: int) -> Coverage:
+    rung = schema.coverage[int(records.rungs[place])] if schema.coverage else Coverage.VOID
+    return rung.weaker(records.doubted[place]) if place in records.doubted else rung
 
 
 def _number(value: float) -> float | None:

@@ -63,6 +63,13 @@ class Coverage(StrEnum):
     WATCH = "watch"
     VOID = "void"
 
+    def weaker(self, other: Coverage) -> Coverage:
+        """Return the one that promises less."""
+        return self if _PROMISE.index(self) >= _PROMISE.index(other) else other
+
+
+_PROMISE = (Coverage.VALID, Coverage.WATCH, Coverage.VOID)
+
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a guard measured on the way to its finding, for the answer's uncertainty."""
@@ -145,3 +152,21 @@ def decide(findings: Iterable[Finding], rung: int | None) -> Action:
     if rung > 0:
         return Action.FALLBACK
     return Action.FLAG if warned else Action.SERVE
+
+
+def doubt(findings: Iterable[Finding]) -> Coverage:
+    """Say what findings leave of a row's stated coverage.
+
+    Conformal coverage holds for rows exchangeable with the calibration's. A row that an input guard blocks
+    is not one of them, so nothing is promised; one that it warns of may not be. A row whose earlier answer
+    was blocked is a harder row than the fallback was calibrated on.
+    """
+    left = Coverage.VALID
+    for finding in findings:
+        if finding.stage is Stage.INPUT and finding.severity is Severity.BLOCK:
+            return Coverage.VOID
+        if (finding.stage is Stage.INPUT and finding.severity is Severity.WARN) or (
+            finding.stage is Stage.OUTPUT and finding.severity is Severity.BLOCK
+        ):
+            left = Coverage.WATCH
+    return left

@@ -24,10 +24,11 @@ FEATURES = FeatureSchema(
     )
 )
 CONSTANTS = {"model": "loan/3", "features_version": "2", "reference": "ab12", "libraries": "cd34"}
+PROMISED = (Coverage.VALID, Coverage.WATCH, Coverage.VOID)
 RUNGS, MODELS = ("gbm", "linear", "rule"), ("loan/3", "loan-small/1", "prior")
-REGRESSION = RecordSchema("loan", FEATURES, ("channel",), (), RUNGS, STAGES, MODELS, CONSTANTS)
+REGRESSION = RecordSchema("loan", FEATURES, ("channel",), (), RUNGS, STAGES, MODELS, CONSTANTS, PROMISED)
 CLASSIFICATION = RecordSchema(
-    "loan", FEATURES, ("channel",), ("paid", "late", "lost"), RUNGS, STAGES, MODELS, CONSTANTS
+    "loan", FEATURES, ("channel",), ("paid", "late", "lost"), RUNGS, STAGES, MODELS, CONSTANTS, PROMISED
 )
 # The clock's only part in these tests: a writer flushes when it is told to, or when enough rows wait.
 PATIENT = LogSettings(flush_s=60.0)
@@ -191,7 +192,7 @@ def requests(draw: st.DrawFn, schema: RecordSchema) -> Records:
         interval=draw(st.none() | _column(count, _measured, 2).map(_sound)),
         ood_p=draw(st.none() | _column(count, _measured)),
         level=draw(st.none() | st.floats(0.5, 1)),
-        coverage=draw(st.sampled_from(Coverage)).value,
+        doubted={place: draw(st.sampled_from(Coverage)) for place in rows if draw(st.booleans())},
         unknown={place: draw(st.lists(_text, max_size=2)) for place in rows if draw(st.booleans())},
         camera=draw(st.none() | _text),
         firmware=draw(st.none() | _text),

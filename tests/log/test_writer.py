@@ -227,7 +227,7 @@ def test_a_place_that_cannot_be_written_is_said_at_opening(tmp_path: Path) -> No
 def test_one_malformed_record_costs_only_itself(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path, REGRESSION, PATIENT)
     broken = request(2)
-    broken.coverage = "nonsense"
+    broken.doubted = {0: "nonsense"}  # type: ignore[dict-item]
     for records in (request(1), broken, request(3)):
         assert writer.append(records)
     assert writer.flush()

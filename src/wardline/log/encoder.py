@@ -46,6 +46,8 @@ class Encoder:
         self._rungs = pa.array(schema.rungs, pa.string())
         self._models = pa.array(schema.models, pa.string())
         self._classes = pa.array(schema.classes, pa.string())
+        promised = schema.coverage or (Coverage.VOID,) * len(schema.rungs)
+        self._promised = np.array([_COVERAGE[coverage] for coverage in promised], dtype=np.int8)
 
     def __call__(self, records: Sequence[Records]) -> pa.RecordBatch:
         """Return one row for each row of each request, in order.
@@ -182,8 +184,8 @@ class Encoder:
 
 _SUFFIXES = [f"-{place}" for place in range(_KEPT_ROWS)]
 _NOTHING_FOUND = pa.array([], FINDING)
-_COVERAGES = pa.array(list(Coverage), pa.string())
-_COVERAGE = {coverage.value: place for place, coverage in enumerate(Coverage)}
+_COVERAGES = pa.array(list(Coverage), pa.string())  # what promises most comes first
+_COVERAGE = {coverage: place for place, coverage in enumerate(Coverage)}
 
 
 def _identity(records: Sequence[Records], layout: Layout) -> dict[str, pa.Array]:

@@ -1,0 +1,191 @@
+"""`wardline serve` as a user starts it: real workers, a real kill, a real stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from guards.taxi import gate
+from wardline.log.reader import read
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    port: int
+    home: Path
+    screen: list[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer: the supervisor's children that listen or inherited the socket."""
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if "worker" in " ".join(child.cmdline())
+        ]
+
+
+def until(condition: object, seconds: float = 60.0) -> None:
+    """Poll a condition of another process, which no event of ours can tell us about."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def started(home: Path, *options: str) -> Iterator[Running]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wardline", "serve", "guards.taxi", "--port", str(port), "--home", str(home / "w"), *options],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    screen: list[str] = []
+    assert process.stdout is not None
+    reading = threading.Thread(target=lambda: screen.extend(process.stdout or []))
+    reading.start()
+    running = Running(process, port, home / "w", screen)
+    try:
+        until(lambda: answers(running.url))
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        reading.join(30)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with started(tmp_path_factory.mktemp("serve")) as running:
+        yield running
+
+
+def records(home: Path) -> set[str]:
+    return set(read(home / "taxi" / "records")["request_id"].to_pylist())
+
+
+def test_it_prints_one_screen_of_what_is_guarded(served: Running) -> None:
+    text = "".join(served.screen)
+    for word in (
+        "taxi",
+        "risk closed",
+        "range",
+        "listens",
+        f"127.0.0.1:{served.port}",
+        "records",
+        "sampling",
+    ):
+        assert word in text
+
+
+def test_it_listens_on_loopback_only(served: Running) -> None:
+    listening = [
+        connection.laddr.ip
+        for process in [
+            psutil.Process(served.process.pid),
+            *psutil.Process(served.process.pid).children(recursive=True),
+        ]
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == served.port
+    ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_a_row_is_answered_and_recorded_under_its_id(served: Running) -> None:
+    response = httpx.post(f"{served.url}/predict", json=gate.contract.examples[0])
+    assert response.status_code == 200
+    assert response.json()["action"] == "serve"
+    assert response.json()["uncertainty"]["coverage_status"] == "valid"
+    until(lambda: response.json()["request_id"] in records(served.home))
+
+
+def test_a_killed_worker_loses_nothing_flushed_and_the_next_request_is_served(tmp_path: Path) -> None:
+    with started(tmp_path) as running:
+        row, sent, stop = gate.contract.examples[0], [], threading.Event()
+
+        def load() -> None:
+            with httpx.Client(base_url=running.url, timeout=10) as client:
+                while not stop.is_set():
+                    try:
+                        sent.append(client.post("/predict", json=row).json()["request_id"])
+                    except (httpx.TransportError, ValueError):
+                        stop.wait(0.05)
+
+        threads = [threading.Thread(target=load) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(records(running.home)) > 200)
+        flushed = records(running.home)
+        (worker,) = running.workers()
+        worker.kill()
+        before = len(sent)
+        until(lambda: len(sent) > before + 50)  # a new worker answers
+        stop.set()
+        for thread in threads:
+            thread.join()
+        after = set(sent[before + 3 :])
+        until(lambda: after <= records(running.home))
+        assert flushed <= records(running.home)
+        ids = read(running.home / "taxi" / "records")["request_id"].to_pylist()
+        assert len(ids) == len(set(ids))
+
+
+def test_a_stop_by_signal_flushes_every_answer(tmp_path: Path) -> None:
+    with started(tmp_path) as running:
+        with httpx.Client(base_url=running.url) as client:
+            sent = {
+                client.post("/predict", json=gate.contract.examples[0]).json()["request_id"]
+                for _ in range(40)
+            }
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait(60)
+    assert running.process.returncode == 0
+    assert sent <= records(running.home)
+    assert not re.search("Traceback", "".join(running.screen))
+
+
+def test_a_wrong_target_is_one_sentence(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "wardline", "serve", "guards.nobody"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "no module 'guards.nobody'" in run.stderr
+    assert "Traceback" not in run.stderr
