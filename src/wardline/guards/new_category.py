@@ -100,6 +100,7 @@ class NewCategory:
                 suspect[:] = True
             else:
                 values = batch.block.matrix[:, seen.column]
-                nearest = common[np.minimum(common.searchsorted(values), len(common) - 1)]
-                suspect |= (nearest != values) & (values == values)
+                unlike = common.take(common.searchsorted(values), mode="clip") != values
+                if unlike.any():
+                    suspect |= unlike & (values == values)
         return Screened(suspect)
