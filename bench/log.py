@@ -14,11 +14,13 @@ from wardline.log import LogWriter
 from wardline.log.encoder import Encoder
 from wardline.record import STAGES, Records, RecordSchema
 from wardline.settings import LogSettings
+from wardline.verdict import Coverage
 
 FEATURES = FeatureSchema(tuple(Feature(f"f{i}", Kind.CONTINUOUS, "float64") for i in range(25)))
 SCHEMA = RecordSchema(
     "bench", FEATURES, ("region",), (), ("gbm",), STAGES, ("gbm/1",),
     {"model": "gbm/1", "model_sha256": "a" * 64, "features_version": "1", "reference": "ab12"},
+    (Coverage.VALID,),
 )  # fmt: skip
 ROWS = 60_000
 REPEATS = 5
@@ -42,7 +44,6 @@ def request(rows: int, number: int) -> Records:
         interval=chance.normal(size=(rows, 2)),
         ood_p=chance.random(rows),
         level=0.9,
-        coverage="valid",
     )
 
 

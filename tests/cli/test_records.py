@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -48,10 +49,9 @@ def test_people_see_the_answer_and_how_far_to_trust_it(tmp_path: Path, capsys) -
 def test_uncertainty_is_readable_at_a_glance(tmp_path: Path, capsys) -> None:
     some = request(NOON)
     some.values[:] = 1.0
-    import numpy as np
-
     some.members = np.array([[True, True, False]])
-    some.level, some.coverage, some.ood_p = 0.9, "watch", np.array([0.03])
+    some.rungs[:] = 1  # whose coverage is only to be watched
+    some.level, some.ood_p = 0.9, np.array([0.03])
     writer = LogWriter(tmp_path, CLASSIFICATION, PATIENT)
     writer.append(some)
     writer.close()

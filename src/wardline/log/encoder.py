@@ -193,6 +193,8 @@ def _identity(records: Sequence[Records], layout: Layout) -> dict[str, pa.Array]
 
     def spread(values: list[str | None]) -> pa.Array:
         column = strings(values)
+        if column.null_count == len(column):
+            return pa.nulls(layout.total, pa.string())
         return column if requests is None else column.take(requests)
 
     if any(record.batch for record in records):
