@@ -134,3 +134,25 @@ def test_wrong_use_exits_with_two() -> None:
     assert runner.invoke(records, ["no_such_module"]).exit_code == 2
     assert runner.invoke(records, ["guards.loan", "--action", "shrug"]).exit_code == 2
     assert runner.invoke(records, ["guards.loan", "--format", "xml"]).exit_code == 2
+
+
+def test_the_command_reads_the_log_of_the_gate_it_is_given(tmp_path: Path) -> None:
+    _log(tmp_path / "taxi" / "records")
+    asked = [
+        "guards.taxi",
+        "--action",
+        "flag",
+        "--columns",
+        "request_id,action",
+        "--limit",
+        "2",
+        "--format",
+        "json",
+    ]
+    result = CliRunner().invoke(records, asked, env={"WARDLINE_HOME": str(tmp_path)})
+    flagged = [some for some in REQUESTS if some.findings]
+    assert json.loads(result.stdout) == [{"request_id": name, "action": "flag"} for name in ids(flagged)[-2:]]
+    assert result.exit_code == 0
+    nothing = CliRunner().invoke(records, ["guards.taxi"], env={"WARDLINE_HOME": str(tmp_path / "new")})
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "no such record" in nothing.stderr

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.log.samples import CLASSIFICATION, FEATURES, REGRESSION, expected, ids, plain, request, requests
+from tests.log.samples import CLASSIFICATION, FEATURES, REGRESSION, expected, ids, plain, request
+from tests.log.strategies import requests
 from wardline.errors import DeclarationError
 from wardline.features import Feature, FeatureBlock, FeatureSchema, Kind
 from wardline.log.encoder import Encoder
@@ -22,7 +23,7 @@ SCHEMAS = {"regression": REGRESSION, "classification": CLASSIFICATION}
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_every_row_is_encoded_as_its_verdict_reads(schema: RecordSchema, data: st.DataObject) -> None:
     some = data.draw(st.lists(requests(schema), min_size=1, max_size=4))

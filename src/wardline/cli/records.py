@@ -29,6 +29,7 @@ _SHOWN = (
     "time", "request_id", "action", "served_by", "prediction", "confidence", "set", "interval_low",
     "interval_high", "level", "coverage_status", "ood_p", "findings",
 )  # fmt: skip
+_ACTIONS = [action.value for action in ACTIONS]
 _PIPED_WIDTH = 160  # columns where no terminal says how many there are
 _COLOURS = {"serve": "green", "flag": "yellow", "fallback": "cyan", "abstain": "magenta", "reject": "red"}
 
@@ -36,7 +37,7 @@ _COLOURS = {"serve": "green", "flag": "yellow", "fallback": "cyan", "abstain": "
 @click.command()
 @click.argument("target")
 @click.option("--request", "request_id", metavar="ID", help="One record, whole (or every row of one batch).")
-@click.option("--action", "actions", multiple=True, type=click.Choice([*ACTIONS]), help="Only these actions.")
+@click.option("--action", "actions", multiple=True, type=click.Choice(_ACTIONS), help="Only these actions.")
 @click.option("--since", metavar="15m|ISO", help="Only later ones: 30s, 15m, 2h, 7d, or a date and time.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="The newest N; 0: all.")
 @click.option("--columns", metavar="A,B", help="Only these columns, for example time,feature.income.")
