@@ -85,6 +85,7 @@ def test_a_trip_of_a_length_never_seen_is_answered_by_the_rule_alone(gate):
     assert verdict.action is Action.FALLBACK
     assert verdict.served_by == "rule"
     assert verdict.prediction == taxi.BAND_MINUTES[-1]
+    assert verdict.uncertainty.coverage_status == "void"
     assert "range.outside" in reasons(verdict)
 
 
