@@ -72,6 +72,10 @@ class Tabular:
             for name, stamp in self.stamps.items()
             if stamp.max_age_s is not None or stamp.max_future_s is not None
         )
+        zones = {name: ZoneInfo(stamp.zone) for name, stamp in self.stamps.items() if stamp.zone is not None}
+        self._natives = tuple(
+            (name, field.annotation, zones.get(name)) for name, field in row.model_fields.items()
+        )
         self._explain = breaches.Explainer(row, self.rules, self.stamps)
         self._plan = ColumnPlan.of(row)
         self._validator = row.__pydantic_validator__
@@ -172,14 +176,10 @@ class Tabular:
         integers, because files without nulls in one month have them in the next.
         """
         return {
-            name: breaches.native(record[name], self.row.model_fields[name].annotation, self._zone(name))
-            for name in self.fields
+            name: breaches.native(record[name], annotation, zone)
+            for name, annotation, zone in self._natives
             if name in record
         }
-
-    def _zone(self, name: str) -> ZoneInfo | None:
-        stamp = self.stamps.get(name)
-        return ZoneInfo(stamp.zone) if stamp is not None and stamp.zone is not None else None
 
     def _from_python(self, payload: Any) -> Any:
         if self._simple:

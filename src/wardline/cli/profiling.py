@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline import opening
-from wardline.cli.training import Advance, Part, Seen, Source, named
+from wardline.cli.training import Advance, Part, Seen, Source, names
 from wardline.errors import ModelError
 from wardline.gate import Gate
 from wardline.inference import Batch, Outputs
@@ -118,10 +118,7 @@ class Driver:
 
     def _ask(self, part: Part, *, held_out: bool) -> None:
         batch = part.batch
-        slices = {
-            name: [named(value) for value in self._gate.slice_of(part.admitted, batch, name)]
-            for name in self._gate.slices
-        }
+        slices = {name: names(self._gate.slice_of(part.admitted, batch, name)) for name in self._gate.slices}
         for name, opened in self.rungs.items():
             outputs, failed = answers(opened, batch)
             if failed == len(batch):

@@ -184,8 +184,13 @@ class Source:
         return 0.0, "target.unknown_class"
 
 
-def named(value: Any) -> str:
-    """Name a slice's value, as records and reports do."""
+def names(values: Sequence[Any]) -> list[str]:
+    """Name the values of a slice column, as records and reports do."""
+    known = {value: _named(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
+def _named(value: Any) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, int | float | str):
