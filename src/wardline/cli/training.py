@@ -116,9 +116,9 @@ class Source:
         """Walk the files; rows that break the contract, or have no target, are counted and left out."""
         fields = [name for name in self.gate.contract.fields if name in self.table.columns]
         select = {name: quoted(name) for name in fields}
-        select[_TARGET] = self.target
-        if self.time is not None:
-            select[_TIME] = self.time
+        for name, sql in ((_TARGET, self.target), (_TIME, self.time)):
+            if sql is not None:  # a column may be called `at` or `order`, which SQL would not take unquoted
+                select[name] = quoted(sql) if sql in self.table.columns else sql
         for rows in self.table.chunks(select, self.where):
             part = self._part(rows, seen)
             if part is not None:
