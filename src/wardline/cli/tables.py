@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ CHUNK = 8192  # rows held as Python objects at a time
 
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".tsv", ".txt"}
+_HEAD = 100_000  # rows of a CSV that say what its columns are, before the rest is held to it
+_WIDER = {"BIGINT": ("BIGINT", "DOUBLE"), "DOUBLE": ("DOUBLE",), "BOOLEAN": ("BOOLEAN",)}
+_READ = {
+    "BIGINT": r"CASE WHEN regexp_full_match({0}, '\s*[+-]?\d+\s*') THEN TRY_CAST({0} AS BIGINT) END",
+    "DOUBLE": "TRY_CAST({0} AS DOUBLE)",
+    "BOOLEAN": "TRY_CAST({0} AS BOOLEAN)",
+}  # a plain cast to BIGINT would round 0.5 instead of refusing it
 _WHOLE = ("DECIMAL", "HUGEINT", "UHUGEINT")
 
 
@@ -32,8 +40,13 @@ class Table:
         self._database = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true"}
         )
-        found = self._describe(self._source(()))
-        self._from = self._source([name for name in text if name in found])
+        self._types: dict[str, str] = {}  # of columns in CSV files, where only their text says it
+        loose = [file for file in self.files if _kind(file) == "csv"]
+        if loose:
+            found = self._describe(_csv(loose, {}))
+            self._types = {name: "VARCHAR" for name in text if name in found}
+            self._types.update(self._widened(loose, found))
+        self._from = self._source()
         self.columns = self._describe(self._from)
 
     def chunks(self, select: Mapping[str, str], where: str | None = None) -> Iterator[list[dict[str, Any]]]:
@@ -57,19 +70,36 @@ class Table:
         """Let go of the files."""
         self._database.close()
 
-    def _source(self, text: Sequence[str]) -> str:
+    def _source(self) -> str:
         parts = []
-        kinds = {file: _kind(file) for file in self.files}
-        for kind in dict.fromkeys(kinds.values()):
-            paths = ", ".join(_literal(str(file)) for file in self.files if kinds[file] == kind)
+        for kind, group in itertools.groupby(self.files, key=_kind):
             if kind == "parquet":
+                paths = ", ".join(_literal(str(file)) for file in group)
                 parts.append(f"read_parquet([{paths}], union_by_name=true, hive_partitioning=false)")
-                continue
-            # Types are read off the whole file: a column that is whole for a million rows may end in 0.5.
-            types = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in text)
-            options = "union_by_name=true, hive_partitioning=false, header=true, sample_size=-1"
-            parts.append(f"read_csv([{paths}], {options}{f', types={{{types}}}' if types else ''})")
+            else:
+                parts.append(_csv(list(group), self._types))
         return "(" + " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts) + ")"
+
+    def _widened(self, files: Sequence[Path], found: Mapping[str, str]) -> dict[str, str]:
+        """Hold numeric columns to the whole of the files, in one streamed pass: types come from their heads.
+
+        A column that is whole for a million rows may end in 0.5, and one of numbers may say N/A once.
+        """
+        wider = {name: _WIDER[kind] for name, kind in found.items() if kind in _WIDER}
+        wider = {name: kinds for name, kinds in wider.items() if name not in self._types}
+        if not wider:
+            return {}
+        bad = [
+            f"count({quoted(name)}) - count({_READ[kind].format(quoted(name))})"
+            for name, kinds in wider.items()
+            for kind in kinds
+        ]
+        text = _csv(files, dict.fromkeys(found, "VARCHAR"))
+        failed = iter(self._run(f"SELECT {', '.join(bad)} FROM {text}").fetchone())
+        return {
+            name: next((kind for kind, bad in [(k, next(failed)) for k in kinds] if not bad), "VARCHAR")
+            for name, kinds in wider.items()
+        }
 
     def _describe(self, source: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self._run(f"DESCRIBE SELECT * FROM {source}").fetchall()}
@@ -79,6 +109,13 @@ class Table:
             return self._database.execute(sql)
         except duckdb.Error as error:
             raise click.UsageError(_sentence(error)) from None
+
+
+def _csv(files: Sequence[Path], types: Mapping[str, str]) -> str:
+    paths = ", ".join(_literal(str(file)) for file in files)
+    given = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
+    options = f"union_by_name=true, hive_partitioning=false, header=true, sample_size={_HEAD}"
+    return f"read_csv([{paths}], {options}{f', types={{{given}}}' if given else ''})"
 
 
 def sha256(file: Path) -> str:
