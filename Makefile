@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup serve test check bench format
+.PHONY: setup serve test check bench format models
 
 setup: $(STAMP)
 
@@ -31,3 +31,12 @@ bench: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Seeded: the same data gives the same models. The references pin the models by hash.
+models: setup
+	$(BIN)/python -m models.taxi.build
+	$(BIN)/python -m models.employment.build
+	$(BIN)/wardline reference guards.taxi --data models/taxi/data/split/fit.parquet \
+	  --calibration models/taxi/data/split/calibration.parquet --target minutes --time pickup_datetime
+	$(BIN)/wardline reference guards.employment --data models/employment/data/split/fit.parquet \
+	  --calibration models/employment/data/split/calibration.parquet --target employed

@@ -188,7 +188,7 @@ def test_every_row_leaves_exactly_one_record_with_the_callers_id() -> None:
 def test_a_fault_of_the_gate_itself_still_leaves_a_record_for_every_row() -> None:
     opened = pair_gate()
     opened.gate.slices = ("nothing of that name",)
-    with pytest.raises(ValueError, match="tuple.index"):
+    with pytest.raises(ValueError, match=r"tuple\.index"):
         opened.gate.batch([EXAMPLE, {"a": None}, EXAMPLE])
     records = opened.sink.records[-1]
     assert [list(STERNNESS)[code] for code in records.actions] == [

@@ -41,7 +41,7 @@ _SHOWN = 80  # characters of a broken value that are repeated back
 
 def breach(reason: str, subject: str, observed: object, expected: str) -> Finding:
     """Return the finding for one broken field."""
-    text = observed if isinstance(observed, str) else repr(observed)
+    text = observed if isinstance(observed, str) else _text(observed)
     shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return Finding("contract", Stage.CONTRACT, Severity.BLOCK, reason, subject, shown, expected, 1.0, 1.0)
 

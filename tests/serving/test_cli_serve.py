@@ -86,6 +86,7 @@ def started(home: Path, *options: str) -> Iterator[Running]:
             process.send_signal(signal.SIGTERM)
         process.wait(60)
         reading.join(30)
+        process.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,9 @@ def serve(  # noqa: PLR0917 - click passes options by name
         # One BentoML home a process tree: two servers that share one wipe each other's files.
         BENTOML_HOME=str((settings.home / gate.name / "bentoml").resolve()),
         BENTOML_DO_NOT_TRACK="true",
-        # Respawn of dead workers is off where BentoML believes it is in a container: the worker is ours.
-        BENTOML_CONTAINERIZED="",
     )
+    # Where this is set, even to nothing, BentoML leaves the respawn of dead workers to the container.
+    os.environ.pop("BENTOML_CONTAINERIZED", None)
     os.execv(  # noqa: S606 - this process becomes the server, so that signals reach it
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "wardline.serving.entry:Service",
