@@ -105,6 +105,15 @@ def test_several_files_are_one_table_in_their_order(run, tmp_path):
     assert load(tmp_path / "out").period == ("0", "299")
 
 
+def test_a_shells_glob_is_taken_whole_and_a_file_named_twice_once(run, tmp_path):
+    for start in (0, 100):
+        _write(RIDES.format(start=start, stop=start + 100), tmp_path / f"part{start}")
+    held = _write(RIDES.format(start=200, stop=250), tmp_path / "held")
+    run("--data", *sorted(tmp_path.glob("part*")), "--seed", 3, f"--calibration={held}", held)
+    assert load(tmp_path / "out").rows == 200
+    assert load(tmp_path / "out").rungs["model"].performance["mae"].rows == 50
+
+
 def test_naive_times_are_read_in_the_zone_of_the_field(run, tmp_path):
     row = "SELECT 2.0 AS miles, {} AS \"at\", '1' AS depot, 1 AS seats, 9.0 AS minutes"
     naive = _write(row.format("TIMESTAMP '2018-07-01 08:00:00'"), tmp_path / "naive")

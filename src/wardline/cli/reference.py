@@ -24,7 +24,26 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command()
+_FILES = ("--data", "--calibration")
+
+
+class ManyFiles(click.Command):
+    """A command whose file options take all files up to the next option, as shells expand `*.parquet`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its files."""
+        spread: list[str] = []
+        option = ""
+        for word in args:
+            if word.startswith("-"):
+                option = word.partition("=")[0]
+            elif option in _FILES and spread[-1] != option and Path(word).is_file():
+                spread.append(option)
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@click.command(cls=ManyFiles)
 @click.argument("target")
 @click.option(
     "--data", multiple=True, required=True, type=FILE, help="Training rows: .parquet, .csv, .csv.gz."
@@ -65,6 +84,7 @@ def reference(
     directory = out or gate.reference_dir
     if directory is None:
         raise click.UsageError(f"gate {gate.name!r} declares no reference=: say where with --out")
+    data, calibration = _once(data), _once(calibration)
     held_where = calibration_where if calibration_where is not None else where
     _apart(data, where, calibration, held_where)
     training = Source.of(gate, data, target=target_sql, time=time, where=where)
@@ -79,6 +99,11 @@ def reference(
         click.echo(json.dumps(summary.as_tree(saved, directory, held), ensure_ascii=False, indent=1))
     else:
         summary.show(saved, directory, held)
+
+
+def _once(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Leave out what was named twice: a row counted double would promise more than it knows."""
+    return tuple({file.resolve(): file for file in reversed(files)}.values())[::-1]
 
 
 def _apart(
