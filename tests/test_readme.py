@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -20,10 +21,11 @@ from wardline import Settings
 from wardline.serving import app
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```(\S+)([^\n]*)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\S+)([^\n]*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 CALLS = [
     (request[2], answer[2])
-    for request, answer in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for request, answer in itertools.pairwise(BLOCKS)
     if request[2].startswith("curl") and answer[0] == "json"
 ]
 
