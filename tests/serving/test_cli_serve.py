@@ -69,8 +69,9 @@ def started(home: Path, *options: str) -> Iterator[Running]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05"}
+    command = [sys.executable, "-m", "wardline", "serve", "guards.taxi"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "wardline", "serve", "guards.taxi", "--port", str(port), "--home", str(home / "w"), *options],
+        [*command, "--port", str(port), "--home", str(home / "w"), *options],
         cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     screen: list[str] = []

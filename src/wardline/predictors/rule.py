@@ -43,7 +43,7 @@ class OpenRule:
     function: Callable[[Any], float | str]
     codes: dict[str, int]
 
-    def predict(self, batch: Batch, deadline: float | None) -> Outputs:  # noqa: ARG002 - a rule is instant
+    def predict(self, batch: Batch, deadline: float | None) -> Outputs:
         """Ask the rule row by row."""
         return Outputs(np.array([self._code(self.function(row)) for row in batch.rows], dtype=np.float64))
 
