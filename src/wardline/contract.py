@@ -54,12 +54,7 @@ class Tabular:
     """
 
     def __init__(self, row: type[Row], *, examples: Sequence[Mapping[str, Any]]) -> None:
-        if not row.__pydantic_complete__:
-            raise DeclarationError(
-                f"{row.__name__} names types that are not known where it is declared: import them there"
-            )
-        if "rows" in row.model_fields:
-            raise DeclarationError("a field may not be called 'rows': that is how a batch is recognised")
+        _check_row(row, examples)
         self.row = row
         self.fields = tuple(row.model_fields)
         self.rules = tuple(_rules(row))
@@ -89,12 +84,8 @@ class Tabular:
         )
         self._simple = self._explain.simple
         self.examples = [dict(example) for example in examples]
-        if not self.examples:
-            raise DeclarationError(f"{row.__name__}: give at least one example row that a caller may copy")
         for place, example in enumerate(self.examples):
-            refused = self.admit(example, now=None).rejects.get(0, ())
-            if refused:
-                first = refused[0]
+            for first in self.admit(example, now=None).rejects.get(0, ())[:1]:
                 raise DeclarationError(
                     f"{row.__name__}: example {place} is not valid: {first.subject} is {first.observed}, "
                     f"expected {first.expected}"
@@ -196,12 +187,12 @@ class Tabular:
     def _admit_json(self, body: bytes, now: float | None) -> Admitted:
         if _IS_BATCH.match(body) is None:
             return self._one(body, now, self._validator.validate_json)
-        if not self._limited and not self.rules and self.row.unknown_fields != "record":
-            try:  # the whole batch in one pass, when nothing is wrong with it
-                rows = self._batch_validator.validate_json(body)["rows"]
-                return Admitted(len(rows), True, rows, np.arange(len(rows)))
-            except ValidationError:
-                pass
+        try:  # the whole batch in one pass, when no field of it is broken
+            rows = self._batch_validator.validate_json(body)["rows"]
+        except ValidationError:
+            pass
+        else:
+            return self._promised(rows, now)
         try:
             parsed = pydantic_core.from_json(body)
         except ValueError as error:
@@ -236,6 +227,17 @@ def limit_rows(admitted: Admitted, most: int) -> Admitted:
             f"{admitted.count} rows in one request, the limit is {most}: send fewer at a time"
         )
     return admitted
+
+
+def _check_row(row: type[Row], examples: Sequence[Any]) -> None:
+    if not row.__pydantic_complete__:
+        raise DeclarationError(
+            f"{row.__name__} names types that are not known where it is declared: import them there"
+        )
+    if "rows" in row.model_fields:
+        raise DeclarationError("a field may not be called 'rows': that is how a batch is recognised")
+    if not examples:
+        raise DeclarationError(f"{row.__name__}: give at least one example row that a caller may copy")
 
 
 def _rules(row: type[Row]) -> list[CrossRule]:
