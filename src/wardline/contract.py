@@ -199,6 +199,24 @@ class Tabular:
             raise PayloadError(f"the body is not JSON: {error}") from None
         return self.admit_rows(_batch_rows(parsed), now)
 
+    def _promised(self, rows: list[Any], now: float | None) -> Admitted:
+        """Judge freshness and rules of rows whose fields are all valid."""
+        count = len(rows)
+        unknown = {
+            place: tuple(sorted(row.__pydantic_extra__))
+            for place, row in enumerate(rows)
+            if row.__pydantic_extra__
+        }
+        broken: dict[int, tuple[Finding, ...]] = {}
+        if self.rules or (self._limited and now is not None):
+            promises = ((place, self._explain.promises(row, now)) for place, row in enumerate(rows))
+            broken = {place: tuple(found) for place, found in promises if found}
+        if not broken:
+            return Admitted(count, True, rows, np.arange(count), unknown=unknown)
+        kept = [place for place in range(count) if place not in broken]
+        whole = [rows[place] for place in kept]
+        return Admitted(count, True, whole, np.array(kept, dtype=np.intp), broken, unknown)
+
     def _one(self, payload: Any, now: float | None, validate: Callable[[Any], Any] | None = None) -> Admitted:
         try:
             row = (validate or self._from_python)(payload)
