@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 import msgspec
 import numpy as np
@@ -131,8 +132,12 @@ class OpenChain:
             answers.findings.setdefault(int(rows[place]), []).extend(findings)
         taken = rows
         if judgement.blocked is None:
-            answers.rungs[rows] = number
-            answers.values[rows] = outputs.values
+            if len(rows) == len(batch):
+                answers.rungs.fill(number)
+                answers.values = outputs.values
+            else:
+                answers.rungs[rows] = number
+                answers.values[rows] = outputs.values
             answers.measured.append((rows, judgement))
         else:
             kept = np.flatnonzero(~judgement.blocked)
@@ -260,10 +265,15 @@ class Rung:
     def _finite(self, reply: Reply, findings: dict[int, list[Finding]], asked: Rows) -> Reply | None:
         """Drop answers that are not numbers: NaN is a fault of the model, never an answer."""
         outputs = reply.outputs
+        # The sum is finite only if every term is: one pass for the common case, in which nothing is wrong.
+        checked = outputs.values if outputs.probabilities is None else outputs.probabilities
+        named = self.classes and outputs.probabilities is None  # a likeliest class is always a class
+        if not named and isfinite(checked.sum()):
+            return reply
         good = np.isfinite(outputs.values)
         if outputs.probabilities is not None:
             good &= np.isfinite(outputs.probabilities).all(axis=1)
-        elif self.classes:  # a class named without probabilities: a likeliest class is always one
+        elif named:
             good &= (outputs.values >= 0) & (outputs.values < self.classes)
         if good.all():
             return reply

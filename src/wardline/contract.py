@@ -58,6 +58,7 @@ class Tabular:
         self.row = row
         self.fields = tuple(row.model_fields)
         self.rules = tuple(_rules(row))
+        self._tests = tuple(each.test for each in self.rules)
         self.stamps = {
             name: note
             for name, field in row.model_fields.items()
@@ -207,25 +208,31 @@ class Tabular:
             for place, row in enumerate(rows)
             if row.__pydantic_extra__
         }
-        broken: dict[int, tuple[Finding, ...]] = {}
-        if self.rules or (self._limited and now is not None):
-            promises = ((place, self._explain.promises(row, now)) for place, row in enumerate(rows))
-            broken = {place: tuple(found) for place, found in promises if found}
+        broken = {
+            place: tuple(self._explain.promises(row, now))
+            for place, row in enumerate(rows)
+            if not self._kept(row, now)
+        }
         if not broken:
             return Admitted(count, True, rows, np.arange(count), unknown=unknown)
         kept = [place for place in range(count) if place not in broken]
         whole = [rows[place] for place in kept]
         return Admitted(count, True, whole, np.array(kept, dtype=np.intp), broken, unknown)
 
+    def _kept(self, row: Any, now: float | None) -> bool:
+        """Say whether a row is fresh and keeps every rule, without saying which it does not."""
+        for test in self._tests:
+            if not test(row):
+                return False
+        return now is None or not self._limited or not self._explain.promises(row, now)
+
     def _one(self, payload: Any, now: float | None, validate: Callable[[Any], Any] | None = None) -> Admitted:
         try:
             row = (validate or self._from_python)(payload)
         except ValidationError as error:
             return Admitted(1, False, (), _NONE, {0: self._explain.errors(error, payload, now)})
-        if (self._limited and now is not None) or self.rules:
-            broken = self._explain.promises(row, now)
-            if broken:
-                return Admitted(1, False, (), _NONE, {0: tuple(broken)})
+        if not self._kept(row, now):
+            return Admitted(1, False, (), _NONE, {0: tuple(self._explain.promises(row, now))})
         admitted = Admitted(1, False, (row,), _FIRST)
         if row.__pydantic_extra__:
             admitted.unknown = {0: tuple(sorted(row.__pydantic_extra__))}

@@ -51,7 +51,7 @@ class FeatureBlock(msgspec.Struct, frozen=True):
     text: Mapping[str, Sequence[str | None]]
 
     def __len__(self) -> int:
-        return len(self.matrix)
+        return int(self.matrix.shape[0])
 
     def take(self, rows: NDArray[np.intp]) -> FeatureBlock:
         """Return the block of these rows only, in this order."""

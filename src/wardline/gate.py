@@ -30,6 +30,7 @@ from wardline.owner import Owner
 from wardline.panel import Judgement, Panel
 from wardline.record import Records, RecordSchema, Verdicts
 from wardline.settings import Settings
+from wardline.slices import Slicer
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
 from wardline.verdict import (
@@ -152,14 +153,6 @@ class Gate:
         """Where the gate's records go, by the environment's settings."""
         return Settings.from_env().home / self.name / "records"
 
-    def slice_of(self, admitted: Admitted, batch: Batch, name: str) -> Sequence[Any]:
-        """Return one slice column of the admitted rows: a field of the contract, else a feature."""
-        if name in self.contract.fields:
-            if admitted.columns is not None:
-                return admitted.columns[name]  # type: ignore[no-any-return]
-            return [getattr(row, name) for row in admitted.rows]
-        return batch.block.column(name)  # type: ignore[return-value]
-
     def __enter__(self) -> Self:
         self.open()
         return self
@@ -179,6 +172,7 @@ class OpenGate:
     outputs: Panel
     sink: Sink
     schema: RecordSchema
+    slices: Slicer
     level: float | None
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
@@ -207,7 +201,8 @@ class OpenGate:
         batch, broken = self._features(admitted)
         ticks.append(time.perf_counter_ns())
         before = self.inputs.judge(batch)
-        before.add(broken, len(batch))
+        for row, finding in broken.items():
+            before.find(row, finding, len(batch))
         ticks.append(time.perf_counter_ns())
         answers = self.chain.answer(batch, before.blocked, self.outputs.judge)
         if self.gate.risk is Risk.OPEN:
@@ -257,12 +252,15 @@ class OpenGate:
     ) -> None:
         """Write what became of each row into the request's records, and decide its action."""
         positions = admitted.positions
-        at: Any = slice(None) if positions.size == admitted.count else positions
-        records.rungs[at] = answers.rungs
-        records.values[at] = answers.values
-        records.actions[at] = _BY_RUNG[answers.rungs]
+        if positions.size == admitted.count:
+            records.rungs, records.values = answers.rungs, answers.values
+            records.actions = _BY_RUNG[answers.rungs]
+        else:
+            records.rungs[positions] = answers.rungs
+            records.values[positions] = answers.values
+            records.actions[positions] = _BY_RUNG[answers.rungs]
         records.block = batch.block
-        records.slices = {name: self.gate.slice_of(admitted, batch, name) for name in self.gate.slices}
+        records.slices = self.slices(batch, admitted.columns)
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
             found: dict[int, Sequence[Finding]] = dict(admitted.rejects)

@@ -68,7 +68,7 @@ class Batch(msgspec.Struct, frozen=True):
     outputs: Outputs | None = None
 
     def __len__(self) -> int:
-        return len(self.block)
+        return int(self.block.matrix.shape[0])
 
     def inference(self, place: int) -> Inference:
         """Return one row as a guard's `check` takes it."""

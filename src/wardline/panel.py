@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from wardline.guard import Guard, Prepares, Screens
 from wardline.inference import Batch, Inference
 from wardline.reference import Reference
-from wardline.verdict import Finding, Risk, Severity, Stage
+from wardline.verdict import Finding, Measured, Risk, Severity, Stage
 
 log = logging.getLogger(__name__)
 
+_MEASURED = Measured.__struct_fields__
 SCREEN_FROM = 16
 """Rows from which a batch is screened at once; below, numpy's fixed costs make row by row cheaper."""
 
@@ -30,13 +31,23 @@ class Judgement(msgspec.Struct):
     blocked: NDArray[np.bool_] | None
     measured: dict[str, Any]
 
-    def add(self, findings: Mapping[int, Finding], count: int) -> None:
-        """Add a blocking finding about some rows, ahead of what the guards said of them."""
-        for row, finding in findings.items():
-            self.findings.setdefault(row, []).insert(0, finding)
+    def find(self, row: int, finding: Finding, count: int) -> None:
+        """Add a finding about one of `count` rows."""
+        self.findings.setdefault(row, []).append(finding)
+        if finding.severity is Severity.BLOCK:
             if self.blocked is None:
                 self.blocked = np.zeros(count, dtype=np.bool_)
             self.blocked[row] = True
+
+    def note(self, row: int, measured: Measured, count: int) -> None:
+        """Write what was measured of one row into the columns."""
+        for key in _MEASURED:
+            value = getattr(measured, key)
+            if value is not None:
+                column = self.measured.get(key)
+                if column is None:
+                    column = self.measured[key] = [None] * count
+                column[row] = value
 
     def has(self, row: int, stage: Stage) -> bool:
         """Say whether a row has a finding of this stage."""
@@ -70,53 +81,40 @@ class Panel:
 
     def judge(self, batch: Batch) -> Judgement:
         """Let every guard speak about every row."""
-        measured: dict[str, Any] = {}
-        judgement = Judgement({}, None, measured)
+        count = len(batch)
+        judgement = Judgement({}, None, {})
         inferences: dict[int, Inference] = {}
         for guard in self.guards:
-            rows: Sequence[int] = range(len(batch))
-            if len(batch) >= SCREEN_FROM and isinstance(guard, Screens):
-                try:
-                    screened = guard.screen(batch)
-                except Exception:
-                    log.exception("guard %s crashed while screening; every row is checked alone", guard.name)
-                else:
-                    measured.update(screened.measured)
-                    rows = np.flatnonzero(screened.suspect).tolist()
+            rows = range(count) if count < SCREEN_FROM else self._suspects(guard, batch, judgement)
             for row in rows:
                 inference = inferences.get(row)
                 if inference is None:
                     inference = inferences[row] = batch.inference(row)
-                self._speak(guard, inference, row, judgement, len(batch))
+                try:
+                    finding = guard.check(inference)
+                    fine, measured = finding.severity is Severity.OK, finding.measured
+                except Exception:
+                    log.exception("guard %s crashed", guard.name)
+                    finding, fine, measured = self._crashed(guard), False, msgspec.UNSET
+                if measured is not msgspec.UNSET:
+                    judgement.note(row, measured, count)
+                    # It is in the columns now; the answer's list of findings does not repeat it.
+                    finding = finding if fine else msgspec.structs.replace(finding, measured=msgspec.UNSET)
+                if not fine:
+                    judgement.find(row, finding, count)
         return judgement
 
-    def _speak(self, guard: Guard, inference: Inference, row: int, judgement: Judgement, count: int) -> None:
-        """Take one guard's finding about one row."""
-        try:
-            finding = guard.check(inference)
-            severity = finding.severity
-            noted = finding.measured
-        except Exception:
-            log.exception("guard %s crashed", guard.name)
-            finding = self._crashed(guard)
-            severity, noted = finding.severity, msgspec.UNSET
-        if noted is not msgspec.UNSET:
-            for key in ("ood_p", "confidence", "members", "interval"):
-                value = getattr(noted, key)
-                if value is not None:
-                    column = judgement.measured.get(key)
-                    if column is None:
-                        column = judgement.measured[key] = [None] * count
-                    column[row] = value
-        if severity is Severity.OK:
-            return
-        if noted is not msgspec.UNSET:  # it is in the columns now; the answer does not repeat it
-            finding = msgspec.structs.replace(finding, measured=msgspec.UNSET)
-        judgement.findings.setdefault(row, []).append(finding)
-        if severity is Severity.BLOCK:
-            if judgement.blocked is None:
-                judgement.blocked = np.zeros(count, dtype=np.bool_)
-            judgement.blocked[row] = True
+    def _suspects(self, guard: Guard, batch: Batch, judgement: Judgement) -> Iterable[int]:
+        """Return the rows a guard must check one by one: all of them, if it cannot screen."""
+        if isinstance(guard, Screens):
+            try:
+                screened = guard.screen(batch)
+            except Exception:
+                log.exception("guard %s crashed while screening; every row is checked alone", guard.name)
+            else:
+                judgement.measured.update(screened.measured)
+                return np.flatnonzero(screened.suspect).tolist()
+        return range(len(batch))
 
     def _crashed(self, guard: Guard) -> Finding:
         severity = Severity.BLOCK if self.risk is Risk.CLOSED else Severity.WARN

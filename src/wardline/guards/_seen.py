@@ -20,6 +20,8 @@ class Seen(NamedTuple):
     column: int
     common: NDArray[np.float64] | frozenset[str | None]
     expected: str
+    usual: frozenset[Any]
+    """The common values as they stand in a row, and None: a missing value is not a new one."""
 
 
 def seen_in(profile: Profile, unlisted: float, warn: float, column: int) -> Seen:
@@ -41,6 +43,7 @@ def seen_in(profile: Profile, unlisted: float, warn: float, column: int) -> Seen
         if number
         else frozenset([*common, None]),
         expected,
+        frozenset([None, *(_key(text, number) for text in common)]),
     )
 
 

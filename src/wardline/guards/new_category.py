@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from operator import contains
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -42,6 +43,7 @@ class NewCategory:
     stage: ClassVar[Stage] = Stage.INPUT
     _places: Places = field(default=Places(), repr=False, compare=False)
     _seen: tuple[Seen, ...] = field(default=(), repr=False, compare=False)
+    _usual: tuple[frozenset[Any], ...] = field(default=(), repr=False, compare=False)
     _warn: float = field(default=1.0, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -60,12 +62,17 @@ class NewCategory:
             seen_in(profile, unlisted, warn, numeric.index(name) if name in numeric else -1)
             for name, profile in zip(places.chosen, profiles, strict=True)
         )
-        return replace(self, _places=places, _seen=seen, _warn=warn)
+        return replace(
+            self, _places=places, _seen=seen, _usual=tuple(each.usual for each in seen), _warn=warn
+        )
 
     def check(self, inference: Inference) -> Finding:
         """Judge the least seen of the row's categories."""
+        values = self._places.values(inference)
+        if all(map(contains, self._usual, values)):  # nearly every row: one look-up a category and no more
+            return judge(self, 0.0, warn=self._warn, block=None, reason="category.known")
         worst, place, observed = 0.0, -1, None
-        for i, value in enumerate(self._places.values(inference)):
+        for i, value in enumerate(values):
             seen = self._seen[i]
             score = seen.scores.get(value, seen.unseen)
             if score > worst and value is not None and value == value:
