@@ -103,7 +103,7 @@ class OpenChain:
         """
         count = len(batch)
         answers = Answers(filled(count, -1, np.int8), filled(count, np.nan, np.float64), {}, [], {})
-        waiting: Rows = np.arange(count)
+        waiting = _everyone(count)
         for number, rung in enumerate(self.rungs):
             if blocked is None or rung.predictor.answers_blocked:
                 asked = waiting
@@ -113,7 +113,7 @@ class OpenChain:
                 continue
             reply = rung.ask(batch.only(asked), answers.findings, asked)
             if reply is not None:
-                rows = asked[reply.rows]
+                rows = asked if len(reply.rows) == len(asked) else asked[reply.rows]
                 taken = self._accept(batch, rows, reply.outputs, number, judge=judge, answers=answers)
                 if taken == count:
                     break  # the common case: the primary answered them all
@@ -210,7 +210,7 @@ class Rung:
         except Exception as error:  # whatever a model raises, its rows go to the next rung
             reply = self._isolate(batch, deadline, error, findings, asked)
         else:
-            reply = Reply(np.arange(len(batch)), outputs)
+            reply = Reply(_everyone(len(batch)), outputs)
         if reply is None:
             self.breaker.failed(self.clock())
             return None
@@ -287,6 +287,15 @@ class Rung:
         )
         for row in rows.tolist():
             findings.setdefault(row, []).append(finding)
+
+
+_ALONE = np.zeros(1, dtype=np.intp)
+_ALONE.flags.writeable = False
+
+
+def _everyone(count: int) -> Rows:
+    """Number the rows of a batch; most have one, and share its number."""
+    return _ALONE if count == 1 else np.arange(count)
 
 
 def _join(outputs: Sequence[Outputs]) -> Outputs:

@@ -91,8 +91,11 @@ class Records(msgspec.Struct):
 
     @classmethod
     def begin(cls, admitted: Any, time: int, request_id: str, trace_id: str) -> Records:
-        """Start the records of a request: every row is a reject until the path makes it something better."""
-        count = admitted.count
+        """Start the records of a request: every row is a reject until the path makes it something better.
+
+        Where every row met its contract the columns stay empty until the path has its own to put there.
+        """
+        count = admitted.count if admitted.rejects else 0
         return cls(
             time=time,
             request_id=request_id,
@@ -112,8 +115,10 @@ class Records(msgspec.Struct):
     def failed(self, error: str) -> None:
         """Note that the gate itself broke: no admitted row has an answer, whatever was known so far."""
         fault = Finding("gate", Stage.CHAIN, Severity.BLOCK, "gate.error", "", error, "an answer", 1.0, 1.0)
-        self.rungs[:] = -1
-        self.values[:] = np.nan
+        count = len(self.admitted) + len(self.findings.keys() - set(self.admitted.tolist()))
+        self.rungs = filled(count, -1, np.int8)
+        self.values = filled(count, np.nan, np.float64)
+        self.actions = filled(count, STERNNESS[Action.REJECT], np.int8)
         self.actions[self.admitted] = STERNNESS[Action.ABSTAIN]
         self.findings = {**self.findings, **dict.fromkeys(self.admitted.tolist(), (fault,))}
         self.stages_us = (0.0,) * len(STAGES)
@@ -132,10 +137,10 @@ class Records(msgspec.Struct):
     def measure(self, rows: NDArray[np.intp], measured: Mapping[str, Any]) -> None:
         """Note what guards measured of these rows; rows they said nothing of keep NaN."""
         for key, column in measured.items():
-            values = _column(key, column)
-            if len(rows) == len(self):
-                setattr(self, key, values)
+            if len(rows) == len(self) and (len(rows) == 1 or isinstance(column, np.ndarray)):
+                setattr(self, key, column)  # a list of one row becomes an array when the log is written
                 continue
+            values = _column(key, column)
             whole = getattr(self, key)
             if whole is None:
                 shape = (len(self), *values.shape[1:])
