@@ -203,7 +203,7 @@ def _uncertainty(records: Records, schema: RecordSchema, place: int, *, answered
     if not answered:
         return Uncertainty(ood_p=ood_p)
     members = interval = None
-    if records.members is not None and schema.classes and records.members[place].any():
+    if records.members is not None and schema.classes and any(records.members[place]):
         members = tuple(
             name for name, inside in zip(schema.classes, records.members[place], strict=True) if inside
         )
