@@ -26,11 +26,11 @@ def check(guard: ConformalSet, probabilities: list[float], rung: str = "model") 
     [
         ([0.9, 0.06, 0.04], (True, False, False), Severity.OK, "conformal.wide"),
         ([0.5, 0.4, 0.1], (True, True, False), Severity.OK, "conformal.wide"),
-        ([0.36, 0.36, 0.36], (True, True, True), Severity.WARN, "conformal.wide"),
+        ([0.36, 0.36, 0.36], (True, True, True), Severity.OK, "conformal.wide"),
         ([0.34, 0.33, 0.33], (False, False, False), Severity.WARN, "conformal.empty"),
     ],
 )
-def test_the_set_holds_the_classes_that_may_be_and_warns_when_it_says_nothing(
+def test_the_set_holds_the_classes_that_may_be_and_warns_when_none_fits(
     probabilities: list[float], members: tuple[bool, ...], severity: Severity, reason: str
 ) -> None:
     found = check(GUARD, probabilities)
@@ -42,6 +42,9 @@ def test_a_set_larger_than_declared_warns() -> None:
     small = ConformalSet(max_size=1).prepare(REFERENCE)
     assert check(small, [0.5, 0.4, 0.1]).severity is Severity.WARN
     assert check(small, [0.9, 0.06, 0.04]).severity is Severity.OK
+    assert check(small, [0.34, 0.33, 0.33]).severity is Severity.WARN  # an empty set fits no size
+    undecided = ConformalSet(max_size=2).prepare(REFERENCE)
+    assert check(undecided, [0.36, 0.36, 0.36]).severity is Severity.WARN
 
 
 def changed(reference: Reference, **changes: Any) -> Reference:

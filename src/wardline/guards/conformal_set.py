@@ -23,9 +23,9 @@ class ConformalSet:
 
     Choose it for every classifier that is calibrated in the reference: the promise needs no trust in the
     model's probabilities, only rows like the calibration's (the verdict's `coverage_status` says whether
-    they still are). The score is the size of the set over the number of classes. It warns where the set
-    holds every class, or more than `max_size`; and where it is empty, for then no class fits. With
-    `per_class` the promise holds within each true class, and sets grow. Without a sound calibration of the
+    they still are). The score is the size of the set over the number of classes. It warns where the set is
+    empty, for then no class fits, and where it holds more than `max_size` classes; left out, every size is
+    fine, and the answer's `set` says what it says. With `per_class` the promise holds within each true class, and sets grow. Without a sound calibration of the
     rung there is no set. Least ambiguous sets of Sadinle, Lei & Wasserman 2019.
 
     >>> from wardline.testing import example_batch, example_reference
@@ -87,7 +87,7 @@ class ConformalSet:
         warn = self._warn_size(classes) / classes
         return judge(
             self,
-            size / classes if size else 1.0,
+            (size or classes + 1) / classes,  # no class fits: worse than all of them
             warn=warn,
             block=None,
             reason="conformal.wide" if size else "conformal.empty",
@@ -106,5 +106,5 @@ class ConformalSet:
         return Screened((sizes == 0) | (sizes >= self._warn_size(len(limits))), {"members": members})
 
     def _warn_size(self, classes: int) -> int:
-        """The smallest set that is too large."""
-        return classes if self.max_size is None else min(classes, self.max_size + 1)
+        """The smallest set that is too large; an empty one counts as one class more than there are."""
+        return classes + 1 if self.max_size is None else min(classes, self.max_size) + 1
