@@ -30,7 +30,7 @@ from wardline.owner import Owner
 from wardline.panel import Judgement, Panel
 from wardline.record import Records, RecordSchema, Verdicts
 from wardline.settings import Settings
-from wardline.slices import Slicer
+from wardline.slices import Slices
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
 from wardline.verdict import (
@@ -172,7 +172,6 @@ class OpenGate:
     outputs: Panel
     sink: Sink
     schema: RecordSchema
-    slices: Slicer
     level: float | None
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
@@ -260,7 +259,7 @@ class OpenGate:
             records.values[positions] = answers.values
             records.actions[positions] = _BY_RUNG[answers.rungs]
         records.block = batch.block
-        records.slices = self.slices(batch, admitted.columns)
+        records.slices = Slices(self.schema.slices, self.gate.contract.fields, batch, admitted.columns)
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
             found: dict[int, Sequence[Finding]] = dict(admitted.rejects)

@@ -21,7 +21,6 @@ from wardline.predictor import Site
 from wardline.record import STAGES, RecordSchema
 from wardline.reference import Reference, load
 from wardline.settings import Settings
-from wardline.slices import Slicer
 from wardline.verdict import Coverage, Stage
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, Slicer, float | None]
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -72,9 +71,8 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
     except Exception:
         chain.close()
         raise
-    slicer = Slicer(gate.slices, gate.contract.fields)
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
-    return chain, inputs, outputs, opened, schema, slicer, level
+    return chain, inputs, outputs, opened, schema, level
 
 
 def site(gate: Gate) -> Site:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.guard import Guard, Prepares, Screens
-from wardline.inference import Batch, Inference
+from wardline.inference import Batch
 from wardline.reference import Reference
 from wardline.verdict import Finding, Measured, Risk, Severity, Stage
 
@@ -83,26 +83,34 @@ class Panel:
         """Let every guard speak about every row."""
         count = len(batch)
         judgement = Judgement({}, None, {})
-        inferences: dict[int, Inference] = {}
+        if count < SCREEN_FROM:
+            for row in range(count):
+                self._check(self.guards, batch, row, judgement)
+            return judgement
+        suspected: dict[int, list[Guard]] = {}
         for guard in self.guards:
-            rows = range(count) if count < SCREEN_FROM else self._suspects(guard, batch, judgement)
-            for row in rows:
-                inference = inferences.get(row)
-                if inference is None:
-                    inference = inferences[row] = batch.inference(row)
-                try:
-                    finding = guard.check(inference)
-                    fine, measured = finding.severity is Severity.OK, finding.measured
-                except Exception:
-                    log.exception("guard %s crashed", guard.name)
-                    finding, fine, measured = self._crashed(guard), False, msgspec.UNSET
-                if measured is not msgspec.UNSET:
-                    judgement.note(row, measured, count)
-                    # It is in the columns now; the answer's list of findings does not repeat it.
-                    finding = finding if fine else msgspec.structs.replace(finding, measured=msgspec.UNSET)
-                if not fine:
-                    judgement.find(row, finding, count)
+            for row in self._suspects(guard, batch, judgement):
+                suspected.setdefault(row, []).append(guard)
+        for row, guards in suspected.items():
+            self._check(guards, batch, row, judgement)
         return judgement
+
+    def _check(self, guards: Sequence[Guard], batch: Batch, row: int, judgement: Judgement) -> None:
+        """Let these guards speak about one row."""
+        inference, count = batch.inference(row), len(batch)
+        for guard in guards:
+            try:
+                finding = guard.check(inference)
+                fine, measured = finding.severity is Severity.OK, finding.measured
+            except Exception:
+                log.exception("guard %s crashed", guard.name)
+                finding, fine, measured = self._crashed(guard), False, msgspec.UNSET
+            if measured is not msgspec.UNSET:
+                judgement.note(row, measured, count)
+                # It is in the columns now; the answer's list of findings does not repeat it.
+                finding = finding if fine else msgspec.structs.replace(finding, measured=msgspec.UNSET)
+            if not fine:
+                judgement.find(row, finding, count)
 
     def _suspects(self, guard: Guard, batch: Batch, judgement: Judgement) -> Iterable[int]:
         """Return the rows a guard must check one by one: all of them, if it cannot screen."""

@@ -35,6 +35,18 @@ def filled(count: int, value: float, dtype: Any) -> NDArray[Any]:
     return array
 
 
+def _blank(count: int) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float64]]:
+    """Return actions, rungs and values of rows that nothing became of."""
+    return (
+        filled(count, STERNNESS[Action.REJECT], np.int8),
+        filled(count, -1, np.int8),
+        filled(count, np.nan, np.float64),
+    )
+
+
+_EMPTY = _blank(0)
+
+
 class RecordSchema(msgspec.Struct, frozen=True):
     """What is the same in every record a gate writes while it is open: its columns and its versions."""
 
@@ -96,14 +108,15 @@ class Records(msgspec.Struct):
         Where every row met its contract the columns stay empty until the path has its own to put there.
         """
         count = admitted.count if admitted.rejects else 0
+        actions, rungs, values = _EMPTY if count == 0 else _blank(count)
         return cls(
             time=time,
             request_id=request_id,
             trace_id=trace_id,
             batch=admitted.batch,
-            actions=filled(count, STERNNESS[Action.REJECT], np.int8),
-            rungs=filled(count, -1, np.int8),
-            values=filled(count, np.nan, np.float64),
+            actions=actions,
+            rungs=rungs,
+            values=values,
             admitted=admitted.positions,
             block=None,
             slices={},
@@ -116,23 +129,26 @@ class Records(msgspec.Struct):
         """Note that the gate itself broke: no admitted row has an answer, whatever was known so far."""
         fault = Finding("gate", Stage.CHAIN, Severity.BLOCK, "gate.error", "", error, "an answer", 1.0, 1.0)
         count = len(self.admitted) + len(self.findings.keys() - set(self.admitted.tolist()))
-        self.rungs = filled(count, -1, np.int8)
-        self.values = filled(count, np.nan, np.float64)
-        self.actions = filled(count, STERNNESS[Action.REJECT], np.int8)
+        self.actions, self.rungs, self.values = _blank(count)
         self.actions[self.admitted] = STERNNESS[Action.ABSTAIN]
         self.findings = {**self.findings, **dict.fromkeys(self.admitted.tolist(), (fault,))}
         self.stages_us = (0.0,) * len(STAGES)
 
     def timed(self, ticks: Sequence[int], judged_ns: int) -> None:
         """Turn the clock readings between stages into microseconds; output guards ran inside the chain."""
-        spans = [(after - before) / 1000 for before, after in itertools.pairwise(ticks)]
-        if len(spans) < len(STAGES) - 2:
+        if len(ticks) < len(STAGES) - 1:
+            spans = [(after - before) / 1000 for before, after in itertools.pairwise(ticks)]
             self.stages_us = (*spans, *[0.0] * (len(STAGES) - len(spans)))
             return
-        contract, features, inputs, chain = spans
-        judged = judged_ns / 1000
-        concluded = (time.perf_counter_ns() - ticks[-1]) / 1000
-        self.stages_us = (contract, features, inputs, chain - judged, judged, concluded)
+        began, admitted, computed, judged, answered = ticks
+        self.stages_us = (
+            (admitted - began) / 1000,
+            (computed - admitted) / 1000,
+            (judged - computed) / 1000,
+            (answered - judged - judged_ns) / 1000,
+            judged_ns / 1000,
+            (time.perf_counter_ns() - answered) / 1000,
+        )
 
     def measure(self, rows: NDArray[np.intp], measured: Mapping[str, Any]) -> None:
         """Note what guards measured of these rows; rows they said nothing of keep NaN."""

@@ -19,7 +19,7 @@ from wardline.inference import Batch, Outputs
 from wardline.predictor import Opened
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
-from wardline.slices import Slicer
+from wardline.slices import Slices
 
 Step = Callable[[str, int | None], Advance]
 """Begins a pass over so many rows (`None`: not known yet); returns what tells its progress."""
@@ -88,7 +88,7 @@ class Driver:
     """Walks a builder over training rows and held-out rows, asking every rung of the gate."""
 
     def __init__(self, gate: Gate, builder: ReferenceBuilder) -> None:
-        self._slicer = Slicer(gate.slices, gate.contract.fields)
+        self._gate = gate
         self._builder = builder
         self.unanswered: Counter[str] = Counter()
         site = opening.site(gate)
@@ -119,7 +119,8 @@ class Driver:
 
     def _ask(self, part: Part, *, held_out: bool) -> None:
         batch = part.batch
-        columns = self._slicer(batch, part.admitted.columns)
+        gate = self._gate
+        columns = Slices(gate.slices, gate.contract.fields, batch, part.admitted.columns)
         slices = {name: names(column) for name, column in columns.items()}
         for name, opened in self.rungs.items():
             outputs, failed = answers(opened, batch)

@@ -25,8 +25,9 @@ class ConformalSet:
     model's probabilities, only rows like the calibration's (the verdict's `coverage_status` says whether
     they still are). The score is the size of the set over the number of classes. It warns where the set is
     empty, for then no class fits, and where it holds more than `max_size` classes; left out, every size is
-    fine, and the answer's `set` says what it says. With `per_class` the promise holds within each true class, and sets grow. Without a sound calibration of the
-    rung there is no set. Least ambiguous sets of Sadinle, Lei & Wasserman 2019.
+    fine, and the answer's `set` says what it says. With `per_class` the promise holds within each true
+    class, and sets grow. Without a sound calibration of the rung there is no set. Least ambiguous sets
+    of Sadinle, Lei & Wasserman 2019.
 
     >>> from wardline.testing import example_batch, example_reference
     >>> scores = [[0.9, 0.1]] * 19 + [[0.4, 0.6]]

@@ -50,10 +50,11 @@ class Margin:
         probabilities = inference.probabilities
         if not probabilities or len(probabilities) < 2:
             return judge(self, 0.0, warn=warn, block=block, reason="margin.no_probabilities")
-        if not all(0.0 <= p <= 1.0 for p in probabilities):
+        ranked = sorted(probabilities)
+        total = sum(ranked)  # NaN has no rank, but spoils the sum
+        if not (ranked[0] >= 0.0 and ranked[-1] <= 1.0 and total == total):
             return judge(self, 1.0, warn=warn, block=block, reason="margin.not_probability")
-        second, first = sorted(probabilities)[-2:]
-        margin = first - second
+        margin = ranked[-1] - ranked[-2]
         return judge(self, 1.0 - margin, warn=warn, block=block, reason="margin.narrow", observed=margin)
 
     def screen(self, batch: Batch) -> Screened:

@@ -49,9 +49,12 @@ class Missing:
     name: str = "missing"
     stage: ClassVar[Stage] = Stage.INPUT
     _learned: _Learned = field(default=_Learned(), repr=False, compare=False)
+    _fine: Finding = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ordered(self.name, self.warn, self.block)
+        fine = judge(self, 0.0, warn=self.warn, block=self.block, reason="missing.unusual")
+        object.__setattr__(self, "_fine", fine)  # said of nearly every row, made once
 
     def prepare(self, reference: Reference) -> Self:
         """Take each feature's share of present values, where that is enough to speak of a gap."""
@@ -76,7 +79,7 @@ class Missing:
         numbers, texts, present, _ = self._learned
         values, words = numbers.values(inference), texts.values(inference)
         if _complete(values) and None not in words:
-            return judge(self, 0.0, warn=self.warn, block=self.block, reason="missing.unusual")
+            return self._fine
         missing = [
             name
             for name, value in zip(numbers.chosen, values, strict=True)
@@ -84,7 +87,7 @@ class Missing:
         ]
         missing += [name for name, word in zip(texts.chosen, words, strict=True) if word is None]
         if not missing:
-            return judge(self, 0.0, warn=self.warn, block=self.block, reason="missing.unusual")
+            return self._fine
         share, name = max((present[name], name) for name in missing)
         return judge(
             self,

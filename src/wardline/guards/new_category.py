@@ -45,10 +45,13 @@ class NewCategory:
     _seen: tuple[Seen, ...] = field(default=(), repr=False, compare=False)
     _usual: tuple[frozenset[Any], ...] = field(default=(), repr=False, compare=False)
     _warn: float = field(default=1.0, repr=False, compare=False)
+    _fine: Finding = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.rare < 1.0:
             raise DeclarationError(f"{self.name}: rare={self.rare} is a share of rows, in [0, 1)")
+        fine = judge(self, 0.0, warn=self._warn, block=None, reason="category.known")
+        object.__setattr__(self, "_fine", fine)  # said of nearly every row, made once
 
     def prepare(self, reference: Reference) -> Self:
         """Take every known value's share of the training rows."""
@@ -70,7 +73,7 @@ class NewCategory:
         """Judge the least seen of the row's categories."""
         values = self._places.values(inference)
         if all(map(contains, self._usual, values)):  # nearly every row: one look-up a category and no more
-            return judge(self, 0.0, warn=self._warn, block=None, reason="category.known")
+            return self._fine
         worst, place, observed = 0.0, -1, None
         for i, value in enumerate(values):
             seen = self._seen[i]

@@ -49,9 +49,12 @@ class Range:
     name: str = "range"
     stage: ClassVar[Stage] = Stage.INPUT
     _learned: _Learned = field(default=_Learned(), repr=False, compare=False)
+    _fine: Finding = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ordered(self.name, self.warn, self.block)
+        fine = judge(self, 0.0, warn=self.warn, block=self.block, reason="range.outside")
+        object.__setattr__(self, "_fine", fine)  # said of nearly every row, made once
 
     def prepare(self, reference: Reference) -> Self:
         """Take the range and the width of every feature; OpeningError where a field has none."""
@@ -79,7 +82,7 @@ class Range:
             if value is not None and not low <= value <= high and value == value
         ]
         if not outside:
-            return judge(self, 0.0, warn=self.warn, block=self.block, reason="range.outside")
+            return self._fine
         score, worst = max((spans[i].beyond(values[i]), i) for i in outside)
         return judge(
             self,
