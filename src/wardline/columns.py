@@ -91,7 +91,7 @@ class ColumnRows(Sequence[Any]):
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(self._count))]
-        values = {name: column[place].item() for name, column in self.columns.items()}
+        values = {name: column.item(place) for name, column in self.columns.items()}
         return self._row.model_construct(**{n: None if v != v else v for n, v in values.items()})
 
     def __iter__(self) -> Iterator[Any]:

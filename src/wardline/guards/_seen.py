@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wardline.features import Kind
+from wardline.guards._scores import any_of
 from wardline.reference import Profile
+
+_WIDEST = 4096
+"""Codes from here on are looked up row by row: a table of them would be mostly air."""
 
 
 class Seen(NamedTuple):
@@ -45,6 +49,44 @@ def seen_in(profile: Profile, unlisted: float, warn: float, column: int) -> Seen
         expected,
         frozenset([None, *(_key(text, number) for text in common)]),
     )
+
+
+class Codes(NamedTuple):
+    """The common codes of all columns of codes, in one table: `known[j, code]`, for codes 0 to width - 1.
+
+    Codes that no table of this width holds are not known here: `check` looks at their rows.
+    """
+
+    columns: NDArray[np.intp]
+    known: NDArray[np.bool_]
+    starts: NDArray[np.intp]
+
+    def unlike(self, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say which rows hold a code that is not common; a missing one is not new."""
+        values = matrix.take(self.columns, axis=1)
+        width = self.known.shape[1]
+        with np.errstate(invalid="ignore"):
+            codes = values.astype(np.intp)
+        np.clip(codes, 0, width - 1, out=codes)
+        good = codes == values  # a fraction, a code outside the table, and NaN are not
+        good &= self.known.ravel().take(codes + self.starts)
+        if good.all():
+            return np.zeros(len(matrix), dtype=np.bool_)
+        good |= values != values
+        return any_of(~good)
+
+
+def codes_of(seen: Sequence[Seen]) -> Codes | None:
+    """Make the table of the columns of codes; `None` where there is no such column."""
+    coded = [(each.column, each.common) for each in seen if isinstance(each.common, np.ndarray)]
+    if not coded:
+        return None
+    highest = max(common.max(initial=0.0) for _, common in coded)
+    known = np.zeros((len(coded), int(min(highest, _WIDEST - 1)) + 1), dtype=np.bool_)
+    for row, (_, common) in zip(known, coded, strict=True):
+        row[[int(code) for code in common if 0 <= code < len(row) and code == int(code)]] = True
+    columns = np.array([column for column, _ in coded], dtype=np.intp)
+    return Codes(columns, known, np.arange(len(coded)) * known.shape[1])
 
 
 def _key(text: str, number: bool) -> float | str:

@@ -12,7 +12,7 @@ from wardline.errors import DeclarationError
 from wardline.features import Kind
 from wardline.guard import judge
 from wardline.guards._places import Places
-from wardline.guards._seen import Seen, seen_in
+from wardline.guards._seen import Codes, Seen, codes_of, seen_in
 from wardline.inference import Batch, Inference, Screened
 from wardline.reference import Reference
 from wardline.stats import bins
@@ -44,6 +44,7 @@ class NewCategory:
     _places: Places = field(default=Places(), repr=False, compare=False)
     _seen: tuple[Seen, ...] = field(default=(), repr=False, compare=False)
     _usual: tuple[frozenset[Any], ...] = field(default=(), repr=False, compare=False)
+    _codes: Codes | None = field(default=None, repr=False, compare=False)
     _warn: float = field(default=1.0, repr=False, compare=False)
     _fine: Finding = field(init=False, repr=False, compare=False)
 
@@ -65,9 +66,8 @@ class NewCategory:
             seen_in(profile, unlisted, warn, numeric.index(name) if name in numeric else -1)
             for name, profile in zip(places.chosen, profiles, strict=True)
         )
-        return replace(
-            self, _places=places, _seen=seen, _usual=tuple(each.usual for each in seen), _warn=warn
-        )
+        usual = tuple(each.usual for each in seen)
+        return replace(self, _places=places, _seen=seen, _usual=usual, _codes=codes_of(seen), _warn=warn)
 
     def check(self, inference: Inference) -> Finding:
         """Judge the least seen of the row's categories."""
@@ -100,17 +100,11 @@ class NewCategory:
         if not self._places.fits(batch):
             return Screened(np.ones(len(batch), dtype=np.bool_))
         suspect = np.zeros(len(batch), dtype=np.bool_)
+        if self._codes is not None:
+            suspect |= self._codes.unlike(batch.block.matrix)
         for name, seen in zip(self._places.chosen, self._seen, strict=True):
-            common = seen.common
-            if isinstance(common, frozenset):
+            if isinstance(seen.common, frozenset):
                 texts = batch.block.text[name]
-                if not common.issuperset(texts):
-                    suspect |= np.fromiter((text not in common for text in texts), np.bool_, len(texts))
-            elif not len(common):
-                suspect[:] = True
-            else:
-                values = batch.block.matrix[:, seen.column]
-                unlike = common.take(common.searchsorted(values), mode="clip") != values
-                if unlike.any():
-                    suspect |= unlike & (values == values)
+                if not seen.common.issuperset(texts):
+                    suspect |= np.fromiter((text not in seen.common for text in texts), np.bool_, len(texts))
         return Screened(suspect)
