@@ -176,10 +176,16 @@ class LogWriter:
             self._changed.notify_all()
 
     def _drain(self) -> bool:
-        """Write everything that waits; False when the disk refused."""
-        while self._held is not None or self._queue:
+        """Write everything that waits now; False when the disk refused.
+
+        What comes meanwhile waits for the next turn: a writer that chases the traffic writes a few rows at
+        a time and never rests, and every one of its turns is taken from the requests.
+        """
+        due = len(self._queue)
+        while self._held is not None or due > 0 or len(self._queue) >= self._flush_rows:
             if self._held is None:
                 records = self._take()
+                due -= len(records)
                 rows = sum(len(record.actions) for record in records)
                 batch = self._encoded(records)
                 if batch is None or not batch.num_rows:
