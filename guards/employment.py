@@ -8,7 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-from wardline import Category, Chain, Field, Gate, Onnx, Owner, Risk, Row, Rule, Tabular, Unit, features, rule
+from wardline import (
+    Business,
+    Category,
+    Chain,
+    Field,
+    Gate,
+    Launch,
+    Onnx,
+    Owner,
+    Retrain,
+    Risk,
+    Row,
+    Rule,
+    Tabular,
+    Unit,
+    Upstream,
+    features,
+    rule,
+)
 from wardline.guards import ConformalSet, Margin, Missing, NewCategory, OutOfDistribution, Range
 
 YesNo = Literal[1, 2]  # the survey's way: 1 is yes, 2 is no
@@ -132,6 +150,10 @@ gate = Gate(
                 "MIL": 4, "ANC": 1, "NATIVITY": 1, "DEAR": 2, "DEYE": 2, "DREM": 2, "SEX": 2, "RAC1P": 1,
             }
         ],
+        upstream=Upstream(
+            Owner("survey", page="survey-desk", escalate="survey-ml", runbook="docs/runbooks/employment.md"),
+            complete=0.999,
+        ),
     ),
     features=person_features,
     chain=Chain(
@@ -153,6 +175,19 @@ gate = Gate(
         page="survey-ml-oncall",
         escalate="ml-platform",
         runbook="docs/runbooks/employment.md",
+    ),
+    launch=Launch(
+        training="survey-ml",
+        serving="ml-platform",
+        upstream="survey",
+        performance="survey-ml",
+        latency="ml-platform",
+        business=Business("share of people placed wrongly", baseline=0.173, degradation=0.01),
+        retrain=Retrain("a new survey year", every_days=365),
+        fallback_rate=0.02,
+        abstain_rate=0.001,
+        rows_per_day=70_000,  # a state's survey year in one day's batch
+        keep_days=30,
     ),
     slices=["SEX", "RAC1P", "DIS", "age_band"],
     risk=Risk.CLOSED,

@@ -9,18 +9,22 @@ from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from wardline import (
+    Business,
     Category,
     Chain,
     Field,
     Gate,
+    Launch,
     Onnx,
     Owner,
+    Retrain,
     Risk,
     Row,
     Rule,
     Tabular,
     Timestamp,
     Unit,
+    Upstream,
     features,
     rule,
 )
@@ -132,6 +136,11 @@ gate = Gate(
                 "dropoff_location_id": 236,
             }
         ],
+        upstream=Upstream(
+            Owner("meters", page="meters-oncall", escalate="trip-time", runbook="docs/runbooks/taxi.md"),
+            fresh_s=600,
+            complete=0.99,
+        ),
     ),
     features=trip_features,
     chain=Chain(
@@ -154,6 +163,19 @@ gate = Gate(
         page="trip-time-oncall",
         escalate="ml-platform",
         runbook="docs/runbooks/taxi.md",
+    ),
+    launch=Launch(
+        training="trip-time-modelling",
+        serving="ml-platform",
+        upstream="meters",
+        performance="trip-time",
+        latency="ml-platform",
+        business=Business("minutes a planned trip is off, mean of a day", baseline=3.1, degradation=0.5),
+        retrain=Retrain("a day's mean error above 3.6 minutes, or drift of two features", every_days=180),
+        fallback_rate=0.03,
+        abstain_rate=0.001,
+        rows_per_day=300_000,  # the city's yellow cabs in 2018
+        keep_days=14,
     ),
     slices=["vendor_id", "rate_code_id"],
     risk=Risk.CLOSED,

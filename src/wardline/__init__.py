@@ -9,7 +9,7 @@ from wardline.fields import Row, Timestamp, Unit, rule
 from wardline.gate import Gate
 from wardline.guard import Guard, judge
 from wardline.inference import Batch, Inference, Screened
-from wardline.owner import Owner
+from wardline.owner import Business, Launch, Owner, Retrain, Upstream
 from wardline.predictors import Onnx, Python, Rule
 from wardline.record import Verdicts
 from wardline.reference import Reference
@@ -19,6 +19,7 @@ from wardline.verdict import Action, Coverage, Finding, Measured, Risk, Severity
 __all__ = [
     "Action",
     "Batch",
+    "Business",
     "Category",
     "Chain",
     "Coverage",
@@ -28,12 +29,14 @@ __all__ = [
     "Gate",
     "Guard",
     "Inference",
+    "Launch",
     "LogSettings",
     "Measured",
     "Onnx",
     "Owner",
     "Python",
     "Reference",
+    "Retrain",
     "Risk",
     "Row",
     "Rule",
@@ -46,6 +49,7 @@ __all__ = [
     "Timestamp",
     "Uncertainty",
     "Unit",
+    "Upstream",
     "Verdict",
     "Verdicts",
     "features",

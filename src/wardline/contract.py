@@ -21,6 +21,7 @@ from wardline.columns import ColumnPlan, ColumnRows
 from wardline.errors import DeclarationError, PayloadError, TooLargeError
 from wardline.features import source_hash
 from wardline.fields import CrossRule, Row, Timestamp
+from wardline.owner import Upstream
 from wardline.verdict import Finding
 
 _IS_BATCH = re.compile(rb'\s*\{\s*"rows"\s*:')
@@ -46,6 +47,8 @@ _NONE = np.zeros(0, dtype=np.intp)
 class Tabular:
     """The contract of a tabular model: one Row class and at least one example a caller may copy.
 
+    `upstream` says who sends these rows and what they promised.
+
     >>> class Trip(Row):
     ...     miles: float
     >>> contract = Tabular(Trip, examples=[{"miles": 2.5}])
@@ -53,8 +56,11 @@ class Tabular:
     ['contract.type', 'contract.unknown_field']
     """
 
-    def __init__(self, row: type[Row], *, examples: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, row: type[Row], *, examples: Sequence[Mapping[str, Any]], upstream: Upstream | None = None
+    ) -> None:
         _check_row(row, examples)
+        self.upstream = upstream
         self.row = row
         self.fields = tuple(row.model_fields)
         self.rules = tuple(_rules(row))

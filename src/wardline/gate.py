@@ -26,7 +26,7 @@ from wardline.errors import DeclarationError, OpeningError
 from wardline.features import Features
 from wardline.guard import Guard
 from wardline.inference import Batch
-from wardline.owner import Owner
+from wardline.owner import Launch, Owner
 from wardline.panel import Judgement, Panel
 from wardline.record import Records, RecordSchema, Verdicts
 from wardline.settings import Settings
@@ -47,6 +47,7 @@ from wardline.verdict import (
 )
 
 log = logging.getLogger(__name__)
+_UNSETTLED = Launch()
 
 
 class Sink(Protocol):
@@ -61,8 +62,9 @@ class Gate:
 
     `chain` answers, `guards` judge, `reference` is the directory of the bundle they judge by. `slices` are
     fields or features whose values split every report. `classes` names the classes in the order of the
-    model's probabilities; without them the gate answers a number, in `unit`. Relative paths start at the
-    project: the directory above the `guards/` folder that declares the gate.
+    model's probabilities; without them the gate answers a number, in `unit`. `owner` answers for it,
+    `launch` is what `wardline check` wants settled. Relative paths start at the project: the directory
+    above the `guards/` folder that declares the gate.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Gate:
         guards: Sequence[Guard] = (),
         reference: str | None = None,
         owner: Owner | None = None,
+        launch: Launch = _UNSETTLED,
         slices: Sequence[str] = (),
         risk: Risk = Risk.CLOSED,
         classes: Sequence[str] = (),
@@ -87,6 +90,7 @@ class Gate:
         self.chain = chain
         self.guards = tuple(guards)
         self.owner = owner
+        self.launch = launch
         self.slices = tuple(slices)
         self.risk = risk
         self.classes = tuple(classes)
