@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wardline import golden
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
@@ -19,7 +20,7 @@ from wardline.log.writer import LogWriter
 from wardline.panel import Panel
 from wardline.predictor import Site
 from wardline.record import STAGES, RecordSchema
-from wardline.reference import Reference, load
+from wardline.reference import Golden, Reference, load
 from wardline.settings import Settings
 from wardline.verdict import Coverage, Stage
 
@@ -66,7 +67,9 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         _check_columnar(gate)
         inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
         outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
-        schema = record_schema(gate, chain, reference)
+        if reference is not None and reference.golden is not None:
+            _hold_to_golden(gate, reference.golden, settings.unchecked)
+        schema = record_schema(gate, chain, reference, settings.unchecked)
         opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)
     except Exception:
         chain.close()
@@ -80,8 +83,13 @@ def site(gate: Gate) -> Site:
     return Site(gate.features.schema, gate.classes, gate.root)
 
 
-def record_schema(gate: Gate, chain: OpenChain, reference: Reference | None) -> RecordSchema:
-    """Return what is the same in every record of the gate while it is open."""
+def record_schema(
+    gate: Gate, chain: OpenChain, reference: Reference | None, unchecked: str = ""
+) -> RecordSchema:
+    """Return what is the same in every record of the gate while it is open.
+
+    `unchecked` is why it runs without having passed its check; a gate that passed has no such column.
+    """
     primary = chain.rungs[0].opened
     return RecordSchema(
         gate=gate.name,
@@ -100,8 +108,22 @@ def record_schema(gate: Gate, chain: OpenChain, reference: Reference | None) -> 
             "reference": "" if reference is None else reference.id,
             "contract_hash": gate.contract.hash,
             "libraries": libraries_hash(),
+            **({"unchecked": unchecked} if unchecked else {}),
         },
     )
+
+
+def _hold_to_golden(gate: Gate, kept: Golden, unchecked: str) -> None:
+    """Serving must compute what training had: refuse to open where it does not, unless that was decided."""
+    found = golden.feature_differences(kept, gate.contract, gate.features)
+    if found and unchecked:
+        log.warning("gate %s opens unchecked (%s), although %s", gate.name, unchecked, found[0])
+    elif found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise OpeningError(
+            f"serving does not compute what training had: {found[0]}{more}. `wardline check` lists all; mend "
+            "the features, or raise their version and build the reference anew"
+        )
 
 
 def _promised(reference: Reference | None, rung: str) -> Coverage:

@@ -121,6 +121,23 @@ class Ood(msgspec.Struct, frozen=True):
     distances: NDArray[np.float64]
 
 
+class Golden(msgspec.Struct, frozen=True):
+    """Training rows kept whole: raw inputs as JSON, the features and answers that training had for them.
+
+    `features` is (n, numeric features), `text` has the others; `answers` maps a rung to (n, 1) numbers or
+    (n, classes) probabilities. The first `typical` rows are a uniform sample, the rest were picked: `strata`
+    says why (an extreme, a category, a null, a field left out).
+    """
+
+    ids: tuple[str, ...]
+    inputs: tuple[str, ...]
+    strata: tuple[str, ...]
+    typical: int
+    features: NDArray[np.float64]
+    text: Mapping[str, tuple[str | None, ...]]
+    answers: Mapping[str, NDArray[np.float64]]
+
+
 class Reference(msgspec.Struct, frozen=True):
     """The whole bundle. `id` is a short hash of its content; the gate writes it into every record."""
 
@@ -144,6 +161,9 @@ class Reference(msgspec.Struct, frozen=True):
     ood: Ood | None = None
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = {}
+    golden: Golden | None = None
+    environment: Mapping[str, str] = {}
+    """What else can move a number: onnxruntime's providers, features of the processor, further libraries."""
 
 
 JSON_NAME = "reference.json"

@@ -46,15 +46,19 @@ class ServingSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of it. `home` is where every file of wardline lives."""
+    """All of it. `home` is where every file of wardline lives.
+
+    `unchecked` is why this run may start although `wardline check` failed; it goes into every record.
+    """
 
     home: Path = Path(".wardline")
     log: LogSettings = LogSettings()
     serving: ServingSettings = ServingSettings()
+    unchecked: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Read `WARDLINE_HOME` and `WARDLINE_LOG_<FIELD>`, `WARDLINE_SERVING_<FIELD>`.
+        """Read `WARDLINE_HOME`, `WARDLINE_UNCHECKED`, `WARDLINE_LOG_<FIELD>` and `WARDLINE_SERVING_<FIELD>`.
 
         >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
         2.0
@@ -64,6 +68,7 @@ class Settings:
             home=Path(env.get("WARDLINE_HOME", ".wardline")),
             log=_read(LogSettings(), "WARDLINE_LOG_", env),
             serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
+            unchecked=env.get("WARDLINE_UNCHECKED", ""),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,8 @@ from wardline.cli.training import Advance, Part, Seen, Source, names
 from wardline.errors import ModelError
 from wardline.gate import Gate
 from wardline.inference import Batch, Outputs
+from wardline.launch.environment import environment
+from wardline.launch.sampling import GoldenSampler
 from wardline.predictor import Opened
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
@@ -44,7 +47,7 @@ def build(plan: Plan, step: Step) -> tuple[Reference, Seen]:
     """Run the passes; return the reference, unsaved, and what was seen of the held-out rows."""
     gate, seen, held = plan.gate, Seen(), Seen()
     builder = ReferenceBuilder(gate.features.schema, classes=gate.classes, seed=plan.seed)
-    driver = Driver(gate, builder)
+    driver = Driver(gate, builder, GoldenSampler(seed=plan.seed))
     try:
         driver.observe(plan.training.parts(seen, step("profiling", None)))
         seen.require("--data")
@@ -53,6 +56,7 @@ def build(plan: Plan, step: Step) -> tuple[Reference, Seen]:
         if plan.held_out is not None:
             driver.hold_out(plan.held_out.parts(held, step("calibrating", None)))
             held.require("--calibration")
+        golden = driver.golden.finish(gate.contract, gate.features, driver.rungs)
     finally:
         driver.close()
     origin = Origin(
@@ -70,7 +74,8 @@ def build(plan: Plan, step: Step) -> tuple[Reference, Seen]:
         models={name: (opened.version, opened.sha256) for name, opened in driver.rungs.items()},
         notes=tuple(_notes(seen, held, driver)),
     )
-    return builder.finish(origin), held
+    built = msgspec.structs.replace(builder.finish(origin), golden=golden, environment=environment())
+    return built, held
 
 
 def _notes(seen: Seen, held: Seen, driver: Driver) -> Iterator[str]:
@@ -87,9 +92,10 @@ def _notes(seen: Seen, held: Seen, driver: Driver) -> Iterator[str]:
 class Driver:
     """Walks a builder over training rows and held-out rows, asking every rung of the gate."""
 
-    def __init__(self, gate: Gate, builder: ReferenceBuilder) -> None:
+    def __init__(self, gate: Gate, builder: ReferenceBuilder, golden: GoldenSampler) -> None:
         self._gate = gate
         self._builder = builder
+        self.golden = golden
         self.unanswered: Counter[str] = Counter()
         site = opening.site(gate)
         self.rungs: dict[str, Opened] = {each.name: each.open(site) for each in gate.chain.predictors}
@@ -99,6 +105,7 @@ class Driver:
         """First pass over training rows."""
         for part in parts:
             self._builder.observe(part.block, part.targets)
+            self.golden.add(part.payloads, part.block)
 
     def count(self, parts: Iterator[Part]) -> None:
         """Second pass over training rows, with every rung's answers."""

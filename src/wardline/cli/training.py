@@ -72,6 +72,8 @@ class Part:
     admitted: Admitted
     block: FeatureBlock
     targets: NDArray[np.float64]
+    payloads: Sequence[Mapping[str, Any]] = ()
+    """The rows as a caller would have sent them."""
 
     @property
     def batch(self) -> Batch:
@@ -131,11 +133,13 @@ class Source:
             row.update(
                 {name: read(row[name]) for name, read in self.readers.items() if row[name] is not None}
             )
-        admitted = contract.admit_rows([contract.adopt(row) for row in rows])
+        payloads = [contract.adopt(row) for row in rows]
+        admitted = contract.admit_rows(payloads)
         for findings in admitted.rejects.values():
             seen.reject(*(f"{each.reason} {each.subject}" for each in findings))
         targets = []
         kept: list[Any] = []
+        sent: list[Mapping[str, Any]] = []
         times = []
         for row, place in zip(admitted.rows, admitted.positions.tolist(), strict=True):
             target, problem = self._read_target(rows[place][_TARGET])
@@ -143,6 +147,7 @@ class Source:
                 seen.reject(problem)
                 continue
             kept.append(row)
+            sent.append(payloads[place])
             targets.append(target)
             times.append(getattr(row, self.time or "", None) or rows[place].get(_TIME))
         if not kept:
@@ -159,11 +164,11 @@ class Source:
             return None
         if failed:
             block, kept = block.take(good), [kept[place] for place in good]
+            sent = [sent[place] for place in good]
         seen.rows += len(kept)
         seen.at([times[place] for place in good])
-        return Part(
-            Admitted(len(kept), True, kept, np.arange(len(kept))), block, np.array(targets, np.float64)[good]
-        )
+        whole = Admitted(len(kept), True, kept, np.arange(len(kept)))
+        return Part(whole, block, np.array(targets, np.float64)[good], sent)
 
     def _read_target(self, value: Any) -> tuple[float, str]:
         """Return the target as the builder wants it, or why this row cannot have one."""

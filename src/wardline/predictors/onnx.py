@@ -32,6 +32,11 @@ _DTYPES: dict[str, Any] = {
 Feed = Callable[[FeatureBlock], dict[str, NDArray[Any]]]
 
 
+def providers() -> list[str]:
+    """Name what onnxruntime could run on here."""
+    return list(ort.get_available_providers())
+
+
 @dataclass(frozen=True)
 class Onnx:
     """A model in ONNX form: `Onnx("models/loan/3", deadline_ms=50)`.
