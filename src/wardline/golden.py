@@ -108,7 +108,9 @@ def answer_differences(
         bad = ~(apart <= ANSWER_TOLERANCE) & ~(np.isnan(got) & np.isnan(want))
         if bad.any():
             kind = "model file" if pins.get(name) not in (None, "", rung.sha256) else "library version"
-            place, column = np.unravel_index(np.nanargmax(np.where(bad, apart, -1)), bad.shape)
+            place, column = np.unravel_index(
+                np.argmax(np.where(bad, np.nan_to_num(apart, nan=np.inf), -1.0)), bad.shape
+            )
             yield Difference(
                 name, golden.ids[seen.places[place]], f"{want[place, column]:.6g}",
                 f"{got[place, column]:.6g}", kind, int(bad.any(axis=1).sum()), len(want),

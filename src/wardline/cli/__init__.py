@@ -9,6 +9,7 @@ import click
 from wardline.errors import WardlineError
 
 _COMMANDS = {
+    "check": "wardline.cli.check:check_command",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
     "serve": "wardline.cli.serve:serve",

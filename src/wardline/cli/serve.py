@@ -12,8 +12,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from wardline.cli.check import show, source_of
 from wardline.cli.target import load
 from wardline.gate import Gate
+from wardline.launch.checklist import check
 from wardline.settings import Settings
 
 
@@ -23,21 +25,24 @@ from wardline.settings import Settings
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option("--home", type=click.Path(path_type=Path), help="Where records go. [default: .wardline]")
+@click.option("--unchecked", metavar="REASON", help="Start although the check fails; records say why.")
 @click.option("--grace", default=20, show_default=True, help="Seconds for requests in flight to finish.")
 def serve(  # noqa: PLR0917 - click passes options by name
-    target: str, host: str, port: int, workers: int, home: Path | None, grace: int
+    target: str, host: str, port: int, workers: int, home: Path | None, unchecked: str | None, grace: int
 ) -> None:
-    """Serve the gate TARGET, such as guards.taxi, over HTTP."""
+    """Serve the gate TARGET, such as guards.taxi, over HTTP; exit 1 where `wardline check` fails it."""
     gate = load(target)
     if home is not None:
         os.environ["WARDLINE_HOME"] = str(home)
     settings = Settings.from_env()
     settings.home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
+    _launch(target, gate, settings, unchecked)
     _screen(gate, f"http://{host}:{port}", settings, workers)
     os.environ.update(
         WARDLINE_TARGET=target,
         WARDLINE_WORKERS=str(workers),
+        WARDLINE_UNCHECKED=unchecked or settings.unchecked,
         WARDLINE_HOME=str(settings.home.resolve()),
         WARDLINE_RUN=uuid.uuid4().hex,
         PYTHONPATH=os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),
@@ -52,6 +57,22 @@ def serve(  # noqa: PLR0917 - click passes options by name
         [sys.executable, "-m", "bentoml", "serve", "wardline.serving.entry:Service",
          "--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(grace)],
     )  # fmt: skip
+
+
+def _launch(target: str, gate: Gate, settings: Settings, unchecked: str | None) -> None:
+    """Go through the launch checklist; a gate that fails it starts only with a reason, which is kept."""
+    console = Console(stderr=True, highlight=False)
+    if unchecked is not None and not unchecked.strip():
+        raise click.UsageError("--unchecked needs a reason: it is written into every record")
+    checked = check(gate, settings, source=source_of(target))
+    if not checked.failures:
+        return
+    show(checked, console)
+    if unchecked or settings.unchecked:
+        console.print(f"[yellow]starting unchecked: {unchecked or settings.unchecked}[/]")
+        return
+    console.print("It does not start. Mend what fails, or start it all the same with --unchecked REASON.")
+    raise SystemExit(1)
 
 
 def _screen(gate: Gate, address: str, settings: Settings, workers: int) -> None:

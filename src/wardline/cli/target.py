@@ -18,9 +18,7 @@ def load(target: str) -> Gate:
     The working directory counts as importable, as it does for `python -m`.
     """
     module_name, _, attribute = target.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    importable()
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -36,3 +34,10 @@ def load(target: str) -> Gate:
     if not isinstance(gate, Gate):
         raise click.UsageError(f"{module_name} has no gate called {attribute or 'gate'!r}")
     return gate
+
+
+def importable() -> None:
+    """Let modules of the working directory be imported, as `python -m` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)

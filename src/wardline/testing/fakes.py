@@ -39,6 +39,7 @@ class FakePredictor:
     after: int = 0
     answers_blocked: bool = False
     deadline_ms: float | None = None
+    instant: bool = False
     calls: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def open(self, site: Site) -> OpenFake:

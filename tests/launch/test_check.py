@@ -1,0 +1,261 @@
+"""Every line of the checklist: green on the services here, red in each way it can be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from guards import employment, taxi
+from models.building import ROOT
+from tests.examples import Limit
+from tests.launch.variants import variant
+from wardline import Chain, Gate, Launch, Onnx, Owner, Rule, Settings, Tabular, Upstream
+from wardline.cli import cli
+from wardline.launch import declared, rehearsal, reproduced
+from wardline.launch.checklist import check
+from wardline.launch.inspection import inspect
+from wardline.launch.lines import Line, Status
+from wardline.reference import load, save
+from wardline.testing import FakeClock, FakePredictor
+
+OWNER = taxi.gate.owner
+LAUNCH = taxi.gate.launch
+MODELS = ("models/taxi", "models/taxi-linear", "docs/runbooks")
+
+
+def line(gate: Gate, name: str, tmp_path: Path, source: Path | None = None, **kwargs: Any) -> Line:
+    """Return one line of the checklist, and run only the part that makes it."""
+    with inspect(gate, Settings(home=tmp_path / "home"), source) as found:
+        parts = (declared.lines(found), reproduced.lines(found), rehearsal.lines(found, **kwargs))
+        return next(each for part in parts for each in part if each.name == name)
+
+
+def copied(tmp_path: Path, **changes: Any) -> Gate:
+    """The taxi gate in a project of its own, whose files may be changed."""
+    for folder in MODELS:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data"))
+    return variant(taxi.gate, root=tmp_path, **changes)
+
+
+def rewritten(gate: Gate, **changes: Any) -> None:
+    reference = load(gate.reference_dir)
+    save(msgspec.structs.replace(reference, **changes), gate.reference_dir)
+
+
+@pytest.mark.parametrize("gate", [taxi.gate, employment.gate], ids=lambda gate: gate.name)
+def test_both_services_are_ready_to_launch(gate, tmp_path):
+    checked = check(gate, Settings(home=tmp_path))
+    assert [(each.name, each.status, each.says) for each in checked.lines if each.status != "pass"] == []
+    assert len(checked.lines) == 16
+    assert list(tmp_path.iterdir()) == []  # the rehearsal left nothing
+
+
+def upstream(owner: Owner) -> Tabular:
+    return Tabular(taxi.Trip, examples=taxi.gate.contract.examples, upstream=Upstream(owner))
+
+
+DECLARED = {
+    "nobody owns the gate": ({"owner": None}, "alerts", "owner"),
+    "nobody is paged": ({"owner": dataclasses.replace(OWNER, page="")}, "alerts", "gate"),
+    "nobody is next": ({"owner": dataclasses.replace(OWNER, escalate=" ")}, "alerts", "gate"),
+    "no team": ({"owner": dataclasses.replace(OWNER, team="")}, "alerts", "gate"),
+    "no runbook": ({"owner": dataclasses.replace(OWNER, runbook="docs/none.md")}, "alerts", "gate"),
+    "a runbook that answers nothing": (
+        {"owner": dataclasses.replace(OWNER, runbook="CHANGELOG.md")}, "alerts", "gate"
+    ),
+    "one alert's owner is blank": (
+        {"owner": dataclasses.replace(OWNER, overrides={"drift": Owner("a", "", "c", OWNER.runbook)})},
+        "alerts", "drift",
+    ),
+    "upstream pages nobody": (
+        {"contract": upstream(Owner("feed", "", "x", OWNER.runbook))}, "alerts", "upstream"
+    ),
+    **{
+        f"nobody owns {duty}": ({"launch": dataclasses.replace(LAUNCH, **{duty: ""})}, "owners", duty)
+        for duty in ("training", "serving", "upstream", "performance", "latency")
+    },
+    "no business metric": (
+        {"launch": dataclasses.replace(LAUNCH, business=None)}, "business metric", "business"
+    ),
+    "no degradation is acceptable": (
+        {"launch": dataclasses.replace(LAUNCH, business=dataclasses.replace(LAUNCH.business, degradation=0))},
+        "business metric", "degradation",
+    ),
+    "no retraining trigger": ({"launch": dataclasses.replace(LAUNCH, retrain=None)}, "retraining", "retrain"),
+    "no reference": ({"reference": None, "guards": []}, "reference", "reference"),
+    "a reference that is not there": ({"reference": "models/none/1"}, "reference", "reference"),
+    "a slice without baseline": ({"slices": ["passenger_count", "weekend"]}, "slices", "weekend"),
+    "features of another version": (
+        {"features": dataclasses.replace(taxi.trip_features, version="2")}, "reference", "features"
+    ),
+    "a feature function that changed under its version": (
+        {"features": dataclasses.replace(taxi.trip_features, source_hash="0" * 64)},
+        "features version", "features",
+    ),
+    "a rung that raises": (
+        {"chain": Chain(*taxi.gate.chain.predictors[:2], FakePredictor("rule", raises=RuntimeError("no")))},
+        "rungs", "rule",
+    ),
+    "a model that is not there": (
+        {"chain": Chain(Onnx("models/none/1", name="taxi"), taxi.gate.chain.predictors[2])}, "rungs", "taxi"
+    ),
+    "a rule that needs a file": (
+        {"chain": Chain(Onnx("models/taxi/1"), Rule(lambda trip: float(Path("none").read_text())))},
+        "rule", "rule",
+    ),
+    "no bound on fallbacks": (
+        {"launch": dataclasses.replace(LAUNCH, fallback_rate=None)}, "rates", "fallback"
+    ),
+    "ordinary rows fall back": ({"guards": [Limit(-2.0, -1.0)]}, "rates", "fallback"),
+    "no days of log declared": (
+        {"launch": dataclasses.replace(LAUNCH, keep_days=None)}, "log", "rows_per_day"
+    ),
+    "no room for the log": ({"launch": dataclasses.replace(LAUNCH, rows_per_day=1e15)}, "log", "disk"),
+    "another model file": (
+        {"chain": Chain(Onnx("models/taxi-linear/1", name="taxi"), taxi.gate.chain.predictors[2])},
+        "reference", "taxi",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "name", "subject"), DECLARED.values(), ids=DECLARED)
+def test_a_line_is_red_and_says_what_to_do(changes, name, subject, tmp_path):
+    found = line(variant(taxi.gate, **changes), name, tmp_path)
+    assert found.status is Status.FAIL, found
+    assert subject in found.subjects
+    assert found.says
+    assert found.do
+
+
+def test_an_example_that_is_refused_is_red(tmp_path):
+    contract = Tabular(taxi.Trip, examples=taxi.gate.contract.examples)
+    contract.examples = [{**contract.examples[0], "trip_distance": -1}]
+    found = line(variant(taxi.gate, contract=contract), "contract", tmp_path)
+    assert (found.status, found.subjects) == (Status.FAIL, ("trip_distance",))
+
+
+def test_what_was_inferred_waits_for_a_person(tmp_path):
+    source = tmp_path / "gate.py"
+    source.write_text("vin: str  # review: looks like an identifier\n")
+    found = line(taxi.gate, "contract", tmp_path, source)
+    assert (found.status, found.subjects) == (Status.WARN, ("vin: str  # review: looks like an identifier",))
+
+
+def test_a_deadline_that_does_not_hold_at_p99_is_red(tmp_path):
+    clock = FakeClock()
+
+    def ticking() -> float:
+        clock.advance(0.030)
+        return clock()
+
+    found = line(taxi.gate, "deadlines", tmp_path, clock=ticking)
+    assert (found.status, found.subjects) == (Status.FAIL, ("taxi-linear",))  # 20 ms; the other has 50
+    assert "30 of 20 ms" in found.says
+
+
+def test_a_chain_without_rule_or_deadline_is_a_warning(tmp_path):
+    bare = variant(taxi.gate, chain=Chain(Onnx("models/taxi/1")))
+    assert line(bare, "rule", tmp_path).status is Status.WARN
+    assert line(bare, "deadlines", tmp_path).status is Status.WARN
+
+
+def test_a_log_that_cannot_be_written_is_red(tmp_path):
+    (tmp_path / "home").write_text("a file where the home should be")
+    found = line(taxi.gate, "log", tmp_path)
+    assert found.status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API_TOKEN = 'not-a-real-one-but-long'",
+        "broker = 'amqp://reader:hunter2@broker:5672'",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        f"id = 'AKIA{'A' * 16}'",
+    ],
+)
+def test_a_secret_in_the_configuration_is_red(text, tmp_path):
+    gate = copied(tmp_path)
+    (tmp_path / "guards").mkdir()
+    (tmp_path / "guards" / "taxi.py").write_text(f"{text}\n")
+    found = line(gate, "secrets", tmp_path)
+    assert (found.status, found.subjects) == (Status.FAIL, ("guards/taxi.py",))
+
+
+def test_a_secret_taken_from_the_environment_is_no_secret(tmp_path):
+    gate = copied(tmp_path)
+    (tmp_path / "guards").mkdir()
+    (tmp_path / "guards" / "taxi.py").write_text("token = os.environ['TOKEN']\npage = 'trip-oncall'\n")
+    assert line(gate, "secrets", tmp_path).status is Status.PASS
+
+
+def test_another_library_is_only_worth_what_the_golden_rows_say(tmp_path):
+    gate = copied(tmp_path)
+    rewritten(gate, libraries={**load(gate.reference_dir).libraries, "numpy": "1.26.4"})
+    found = line(gate, "environment", tmp_path)
+    assert found.status is Status.PASS
+    assert "numpy 1.26.4 →" in found.says
+
+    def off(trip):
+        return taxi.trip_features.function(trip)._replace(log_distance=0.0)
+
+    moved = variant(gate, function=off, root=tmp_path)
+    found = line(moved, "environment", tmp_path)
+    assert (found.status, found.subjects) == (Status.FAIL, ("numpy",))
+    rewritten(gate, golden=None, libraries={"numpy": "1.26.4"})
+    assert line(gate, "environment", tmp_path).status is Status.WARN
+    assert line(gate, "golden rows", tmp_path).status is Status.FAIL
+
+
+def test_a_reference_of_few_rows_is_red_and_of_not_many_a_warning(tmp_path):
+    gate = copied(tmp_path)
+    rewritten(gate, rows=150)
+    assert line(gate, "reference", tmp_path).subjects == ("rows",)
+    rewritten(gate, rows=900)
+    assert line(gate, "reference", tmp_path).status is Status.WARN
+
+
+def test_a_changed_function_under_its_old_version_shows_the_diff_of_its_outputs(tmp_path):
+    def other(trip):
+        return taxi.trip_features.function(trip)._replace(passengers=0)
+
+    gate = variant(taxi.gate, function=other)
+    gate.features = dataclasses.replace(gate.features, source_hash="f" * 64)
+    found = line(gate, "features version", tmp_path)
+    assert found.subjects == ("passengers",)
+    assert "expected" in found.details[0]
+
+
+def test_a_gate_that_settled_nothing_says_so_line_by_line(tmp_path):
+    bare = variant(taxi.gate, owner=None, launch=Launch())
+    failing = {each.name for each in check(bare, Settings(home=tmp_path)).failures}
+    assert failing == {"alerts", "owners", "business metric", "retraining", "rates", "log"}
+
+
+def test_the_command_prints_a_table_markdown_or_json_and_exits_by_the_verdict(tmp_path):
+    run = CliRunner().invoke
+    table = run(cli, ["check", "guards.taxi", "--home", str(tmp_path)])
+    assert table.exit_code == 0
+    assert "ready to launch: 16 lines." in table.output
+    told = json.loads(run(cli, ["check", "guards.taxi", "--format", "json", "--home", str(tmp_path)]).stdout)
+    assert told["verdict"] == "pass"
+    assert set(told["identity"]) == {"gate", "model", "features", "reference", "contract"}
+    markdown = run(cli, ["check", "tests.launch.unready", "--format", "markdown", "--home", str(tmp_path)])
+    assert markdown.exit_code == 1
+    assert "| ✗ fail | owners | nobody owns the training pipeline" in markdown.stdout
+
+
+def test_serve_refuses_a_gate_that_is_not_ready_and_names_the_way_round(tmp_path):
+    refused = CliRunner().invoke(cli, ["serve", "tests.launch.unready", "--home", str(tmp_path)])
+    assert refused.exit_code == 1
+    assert "nobody owns the gate" in refused.stderr
+    assert "--unchecked REASON" in refused.stderr
+    blank = CliRunner().invoke(cli, ["serve", "tests.launch.unready", "--unchecked", " "])
+    assert blank.exit_code == 2
