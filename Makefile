@@ -36,7 +36,10 @@ format: setup
 models: setup
 	$(BIN)/python -m models.taxi.build
 	$(BIN)/python -m models.employment.build
+	$(BIN)/python -m models.weather.build
 	$(BIN)/wardline reference guards.taxi --data models/taxi/data/split/fit.parquet \
 	  --calibration models/taxi/data/split/calibration.parquet --target minutes --time pickup_datetime
 	$(BIN)/wardline reference guards.employment --data models/employment/data/split/fit.parquet \
 	  --calibration models/employment/data/split/calibration.parquet --target employed
+	$(BIN)/wardline reference guards.weather --data models/weather/data/split/fit.parquet \
+	  --calibration models/weather/data/split/calibration.parquet --target rain

@@ -90,8 +90,8 @@ def kind_of(name: str, columns: Columns, bad: NDArray[np.bool_]) -> str:
         _stale(expected, got),
         _zone(name, columns),
         "category code" if categorical and _one_to_one(expected.tolist(), got.tolist(), bad) else "",
-        "" if categorical else _scaled(expected, got),
         "library version" if _slight(expected, got) else "",
+        "" if categorical else _scaled(expected, got),
     )
     return next(filter(None, hypotheses), "feature code")
 
@@ -149,8 +149,9 @@ def _swapped(name: str, columns: Columns) -> str:
         theirs = columns.pair(other)
         if other == name or isinstance(theirs[0], list):
             continue
-        if _same(theirs[0], np.asarray(got)) and _same(np.asarray(expected), np.asarray(theirs[1])):
-            return f"columns swapped ({name} and {other})"
+        if _same(theirs[0], np.asarray(got)):
+            mutual = _same(np.asarray(expected), np.asarray(theirs[1]))
+            return f"columns swapped ({name} and {other})" if mutual else f"another column ({other})"
     return ""
 
 
