@@ -308,4 +308,5 @@ def _join(outputs: Sequence[Outputs]) -> Outputs:
     return Outputs(
         np.concatenate([output.values for output in outputs]),
         np.concatenate(known) if len(known) == len(parts) else None,
+        {name: np.concatenate([output.scores[name] for output in outputs]) for name in outputs[0].scores},
     )

@@ -38,6 +38,9 @@ class Admitted(msgspec.Struct):
     unknown: Mapping[int, Sequence[str]] = {}
     columns: Any = None
     """The validated columns, where the rows came as columns."""
+    camera: str | None = None
+    """Who took the picture, where the row is a frame."""
+    firmware: str | None = None
 
 
 _FIRST = np.zeros(1, dtype=np.intp)
@@ -55,6 +58,10 @@ class Tabular:
     >>> [finding.reason for finding in contract.admit({"miles": "far", "x": 1}).rejects[0]]
     ['contract.type', 'contract.unknown_field']
     """
+
+    pictures = False
+    golden_rows: int | None = None
+    """How many training rows a reference keeps whole, where it is not for the sampler to say."""
 
     def __init__(
         self, row: type[Row], *, examples: Sequence[Mapping[str, Any]], upstream: Upstream | None = None
@@ -110,7 +117,7 @@ class Tabular:
             schema["x-rules"] = [{"fields": list(r.fields), "says": r.says} for r in self.rules]
         return schema
 
-    def admit(self, payload: bytes | str | Mapping[str, Any], now: float | None = None) -> Admitted:
+    def admit(self, payload: Any, now: float | None = None) -> Admitted:
         """Validate one row, or `{"rows": [...]}`; raise PayloadError where there is nothing to validate.
 
         `now` is the gate's clock in epoch seconds; without it freshness is not judged.

@@ -130,14 +130,16 @@ class Gate:
                 self._opened.close()
                 self._opened = None
 
-    def __call__(self, payload: Mapping[str, Any] | bytes | str) -> Verdict:
-        """Answer one row in-process, exactly as the server would."""
+    def __call__(self, payload: Mapping[str, Any] | bytes | str | np.ndarray[Any, Any]) -> Verdict:
+        """Answer one row (a frame's bytes or pixels, under such a contract), exactly as the server would."""
         verdicts = self.batch(payload)
         if len(verdicts) != 1:
             raise DeclarationError("this is a batch: use gate.batch(payload)")
         return verdicts.verdict(0)
 
-    def batch(self, payload: Mapping[str, Any] | Sequence[Any] | bytes | str) -> Verdicts:
+    def batch(
+        self, payload: Mapping[str, Any] | Sequence[Any] | bytes | str | np.ndarray[Any, Any]
+    ) -> Verdicts:
         """Answer many rows: a list of rows, `{"rows": [...]}`, or a mapping of numpy columns."""
         opened = self._opened or self.open()
         contract, now = self.contract, opened.clock
@@ -146,7 +148,7 @@ class Gate:
             isinstance(column, np.ndarray) for column in payload.values()
         ):  # fmt: skip
             admit = lambda: contract.admit_columns(payload, now())  # noqa: E731 - one expression, one use
-        elif isinstance(payload, Mapping | bytes | str):
+        elif isinstance(payload, Mapping | bytes | str | np.ndarray):
             admit = lambda: contract.admit(payload, now())  # noqa: E731 - as above
         else:
             admit = lambda: contract.admit_rows(payload, now())  # noqa: E731 - as above

@@ -17,11 +17,13 @@ class Outputs(msgspec.Struct, frozen=True):
 
     Regression: `values` of shape (n,), no `probabilities`. Classification: `probabilities` of shape (n, k)
     in the order of the gate's classes, and `values` the class numbers 0..k-1; a rule that can only name a
-    class leaves `probabilities` out.
+    class leaves `probabilities` out. `scores` are the model's own measures, shape (n,) each, of how unlike
+    its training data a row is: they grow with strangeness.
     """
 
     values: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None = None
+    scores: Mapping[str, NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
         return len(self.values)
@@ -29,7 +31,7 @@ class Outputs(msgspec.Struct, frozen=True):
     def take(self, rows: NDArray[np.intp]) -> Outputs:
         """Return the outputs of these rows only, in this order."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]
-        return Outputs(self.values[rows], probabilities)
+        return Outputs(self.values[rows], probabilities, {n: each[rows] for n, each in self.scores.items()})
 
 
 class Inference(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ class Inference(msgspec.Struct, frozen=True):
     rung: str = ""
     value: float | None = None
     probabilities: Sequence[float] | None = None
+    scores: Mapping[str, float] = {}
 
     def feature(self, name: str) -> Any:
         """Return one feature by name, `None` where the row has no such feature or no value for it."""
@@ -95,6 +98,7 @@ class Batch(msgspec.Struct, frozen=True):
             self.rung,
             float(self.outputs.values[place]),
             None if probabilities is None else probabilities[place].tolist(),
+            {name: float(each[place]) for name, each in self.outputs.scores.items()},
         )
 
     def only(self, rows: NDArray[np.intp]) -> Batch:

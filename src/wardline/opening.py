@@ -80,7 +80,7 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
 
 def site(gate: Gate) -> Site:
     """Return what the gate tells its predictors."""
-    return Site(gate.features.schema, gate.classes, gate.root)
+    return Site(gate.features.schema, gate.classes, gate.root, gate.contract.pictures)
 
 
 def record_schema(

@@ -18,6 +18,8 @@ class Site(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     root: Path = Path()
     """The project's directory: relative paths of models start here."""
+    pictures: bool = False
+    """Whether the contract's rows are frames: they have `fitted(height, width)`."""
     pinned: str | None = None
     """The sha256 of the model file as the reference recorded it; `None` where there is no reference yet."""
 

@@ -123,6 +123,8 @@ class Records(msgspec.Struct):
             findings=admitted.rejects,
             stages_us=(),
             unknown=admitted.unknown,
+            camera=admitted.camera,
+            firmware=admitted.firmware,
         )
 
     def failed(self, error: str) -> None:

@@ -15,7 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from wardline.errors import DeadlineError, ModelError, PredictorError
-from wardline.features import FeatureBlock, FeatureSchema, Kind
+from wardline.features import FeatureSchema, Kind
 from wardline.inference import Batch, Outputs
 from wardline.predictor import Site
 from wardline.predictors.watchdog import Watchdog
@@ -29,7 +29,8 @@ _DTYPES: dict[str, Any] = {
     "tensor(string)": np.object_,
 }
 
-Feed = Callable[[FeatureBlock], dict[str, NDArray[Any]]]
+_SCORE = "score_"
+Feed = Callable[[Batch], dict[str, NDArray[Any]]]
 
 
 def providers() -> list[str]:
@@ -42,10 +43,11 @@ class Onnx:
     """A model in ONNX form: `Onnx("models/loan/3", deadline_ms=50)`.
 
     `path` is a file, or a directory with `model.onnx`. The graph takes either one tensor (rows, features)
-    with the features in their declared order, or one tensor a feature by name. It answers a number a row,
-    or class probabilities (rows, classes). A metadata entry `features` (a JSON list of names) is checked
-    against the gate's features. The file's sha256 must be the one the reference pinned. A run that passes
-    `deadline_ms` is really stopped: at the next node of the graph.
+    with the features in their declared order, or one tensor a feature by name, or pictures: uint8 (rows,
+    height, width, 3) in BGR, resized to that. It answers a number a row, or class probabilities (rows,
+    classes); outputs named `score_...` (rows, 1) say how unlike the training data a row is. A metadata
+    entry `features` (a JSON list of names) is checked against the gate's features. The file's sha256 must
+    be the one the reference pinned. A run that passes `deadline_ms` is really stopped: at the next node.
     """
 
     path: str
@@ -86,8 +88,12 @@ class Onnx:
             session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ModelError(f"{file} is not a model onnxruntime can load: {error}") from error
-        _check_names(session, site.features, file)
-        feed = _feed(session, site.features, file)
+        first = session.get_inputs()[0]
+        if first.type == "tensor(uint8)" and len(first.shape) == 4:
+            feed = _pictures(first.name, first.shape, site, file)
+        else:
+            _check_names(session, site.features, file)
+            feed = _feed(session, site.features, file)
         output, shape = _output(session, site, file)
         parent = file.parent
         version = f"{parent.parent.name}/{parent.name}" if file.name == "model.onnx" else file.stem
@@ -105,20 +111,20 @@ class OpenOnnx:
     session: Any
     feed: Feed
     output: list[str]
-    shape: Callable[[NDArray[Any]], Outputs]
+    shape: Callable[[list[NDArray[Any]]], Outputs]
     watchdog: Watchdog | None
 
     def predict(self, batch: Batch, deadline: float | None) -> Outputs:
         """Run the graph; past `deadline` (monotonic seconds) it is terminated and DeadlineError raised."""
-        inputs = self.feed(batch.block)
+        inputs = self.feed(batch)
         if deadline is None or self.watchdog is None:
-            return self.shape(self.session.run(self.output, inputs)[0])
+            return self.shape(self.session.run(self.output, inputs))
         if time.monotonic() >= deadline:
             raise DeadlineError(f"{self.name} had no time left to start")
         options = ort.RunOptions()
         key = self.watchdog.guard(deadline, options)
         try:
-            result = self.session.run(self.output, inputs, options)[0]
+            result = self.session.run(self.output, inputs, options)
         except Exception as error:
             if options.terminate:
                 raise DeadlineError(f"{self.name} was stopped at its deadline") from None
@@ -160,7 +166,7 @@ def _feed(session: Any, schema: FeatureSchema, file: Path) -> Feed:
                 f"{file} takes {width} features, the gate's feature function gives {len(schema.columns)}"
             )
         dtype, key = _DTYPES[only.type], only.name
-        return lambda block: {key: block.matrix.astype(dtype)}
+        return lambda batch: {key: batch.block.matrix.astype(dtype)}
     given, wanted = set(schema.names), {each.name for each in inputs}
     if len(inputs) == 1 and len(given) == 1:
         wanted = given  # one anonymous input, one feature: there is nothing to confuse
@@ -178,16 +184,31 @@ def _feed(session: Any, schema: FeatureSchema, file: Path) -> Feed:
             raise ModelError(f"{file}: input {name} is {each.type}, the feature is {kinds[name].value}")
         plan.append((each.name, name, _DTYPES[each.type]))
 
-    def feed(block: FeatureBlock) -> dict[str, NDArray[Any]]:
-        return {key: np.asarray(block.column(name), dtype=dtype).reshape(-1, 1) for key, name, dtype in plan}
+    def feed(batch: Batch) -> dict[str, NDArray[Any]]:
+        column = batch.block.column
+        return {key: np.asarray(column(name), dtype=dtype).reshape(-1, 1) for key, name, dtype in plan}
 
     return feed
 
 
-def _output(session: Any, site: Site, file: Path) -> tuple[list[str], Callable[[NDArray[Any]], Outputs]]:
+def _pictures(key: str, shape: list[Any], site: Site, file: Path) -> Feed:
+    """Feed the rows' own pictures: their features are for the guards."""
+    if not isinstance(shape[1], int) or not isinstance(shape[2], int) or shape[3] != 3:
+        raise ModelError(f"{file} takes pictures of {shape[1:]}: export it for one size, (height, width, 3)")
+    if not site.pictures:
+        raise ModelError(f"{file} takes pictures, the contract's rows have none: declare it with Frames(...)")
+    height, width = shape[1:3]
+    return lambda batch: {key: np.stack([row.fitted(height, width) for row in batch.rows])}
+
+
+def _output(
+    session: Any, site: Site, file: Path
+) -> tuple[list[str], Callable[[list[NDArray[Any]]], Outputs]]:
     """Find the output that holds the answer, and how to read it."""
     outputs = session.get_outputs()
-    numeric = [each for each in outputs if each.type in ("tensor(float)", "tensor(double)")]
+    floats = [each for each in outputs if each.type in ("tensor(float)", "tensor(double)")]
+    scores = [each.name for each in floats if each.name.startswith(_SCORE)]
+    numeric = [each for each in floats if each.name not in scores]
     if site.classes:
         wide = [
             each for each in numeric if (len(each.shape) == 2 and each.shape[1] in (len(site.classes), None))
@@ -198,10 +219,21 @@ def _output(session: Any, site: Site, file: Path) -> tuple[list[str], Callable[[
                 f"{file} has no output of {len(site.classes)} class probabilities, only "
                 f"{[f'{each.name} {each.shape}' for each in outputs]}: export it with zipmap off"
             )
-        return [wide[0].name], _classify
+        return [wide[0].name, *scores], lambda found: _scored(_classify(found[0]), scores, found)
     if not numeric:
         raise ModelError(f"{file} has no numeric output: {[f'{e.name}: {e.type}' for e in outputs]}")
-    return [numeric[0].name], _regress
+    return [numeric[0].name, *scores], lambda found: _scored(_regress(found[0]), scores, found)
+
+
+def _scored(outputs: Outputs, names: list[str], found: list[NDArray[Any]]) -> Outputs:
+    """Add how unlike the training data the rows are, by the graph's own outputs."""
+    if not names:
+        return outputs
+    scores = {
+        name.removeprefix(_SCORE): score.reshape(-1).astype(np.float64)
+        for name, score in zip(names, found[1:], strict=True)
+    }
+    return Outputs(outputs.values, outputs.probabilities, scores)
 
 
 def _classify(result: NDArray[Any]) -> Outputs:

@@ -1,0 +1,107 @@
+"""One frame as a row: its picture, who took it, and the pixels once they are decoded."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic_core import PydanticCustomError, core_schema
+
+from wardline.fields import Row
+from wardline.stats.codec import Header
+from wardline.stats.image import Sample, sample
+
+Pixels = NDArray[np.uint8]
+
+
+def _picture(value: Any) -> Any:
+    if isinstance(value, bytes) or (isinstance(value, np.ndarray) and value.dtype == np.uint8):
+        return value
+    if isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True)
+        except binascii.Error:
+            pass
+    raise PydanticCustomError("picture", "a picture is bytes, base64 text, or uint8 pixels")
+
+
+def _text(value: Any) -> str:
+    return base64.b64encode(value if isinstance(value, bytes) else b"").decode()
+
+
+class _Picture:
+    """How a picture travels: bytes of a file, base64 of them in JSON, or pixels in-process."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _picture, serialization=core_schema.plain_serializer_function_ser_schema(_text, when_used="json")
+        )
+
+    def __get_pydantic_json_schema__(
+        self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/jpeg"}
+
+
+Picture = Annotated[Any, _Picture()]
+
+
+class Frame(Row):
+    """A frame as a caller sends it. Subclass it to ask for more: each field is also a header `x-<field>`.
+
+    `camera` and `firmware` come from the headers `x-camera-id` and `x-camera-firmware`, else from the
+    picture's EXIF. A field `taken_at: Annotated[datetime, Timestamp(max_age_s=...)]` is filled from EXIF
+    too, and makes old frames a broken contract.
+    """
+
+    picture: Picture
+    camera: Annotated[str, Field(min_length=1, max_length=64)]
+    firmware: Annotated[str, Field(min_length=1, max_length=64)]
+
+    _pixels: Pixels | None = PrivateAttr(default=None)
+    _header: Header | None = PrivateAttr(default=None)
+    _fitted: dict[tuple[int, int], Pixels] = PrivateAttr(default_factory=dict)
+    _sample: Sample | None = PrivateAttr(default=None)
+
+    def developed(self, pixels: Pixels, header: Header | None) -> Self:
+        """Take what the contract decoded, once."""
+        self._pixels, self._header = pixels, header
+        return self
+
+    @property
+    def pixels(self) -> Pixels:
+        """The decoded picture, upright: uint8 (height, width, 3) BGR, or (height, width) grey."""
+        if self._pixels is None:
+            raise ValueError("this frame was not admitted by a Frames contract: nothing is decoded")
+        return self._pixels
+
+    @property
+    def header(self) -> Header | None:
+        """What the bytes say; `None` for a frame that came as pixels."""
+        return self._header
+
+    @property
+    def sampled(self) -> Sample:
+        """The tiles and the thumbnail that statistics are measured on, taken once."""
+        if self._sample is None:
+            self._sample = sample(self.pixels)
+        return self._sample
+
+    def fitted(self, height: int, width: int) -> Pixels:
+        """Return the picture in colour, resized for a model; each size is made once."""
+        size = (height, width)
+        if size not in self._fitted:
+            pixels = self.pixels
+            if pixels.ndim == 2:
+                pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
+            smaller = pixels.shape[0] >= height and pixels.shape[1] >= width
+            how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            self._fitted[size] = np.asarray(cv2.resize(pixels, (width, height), interpolation=how), np.uint8)
+        return self._fitted[size]
