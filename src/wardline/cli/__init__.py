@@ -10,6 +10,7 @@ from wardline.errors import WardlineError
 
 _COMMANDS = {
     "check": "wardline.cli.check:check_command",
+    "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
     "serve": "wardline.cli.serve:serve",

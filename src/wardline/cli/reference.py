@@ -91,8 +91,8 @@ def reference(
     held_out = None
     if calibration:
         held_out = Source.of(gate, calibration, target=target_sql, time=time, where=held_where)
-    plan = Plan(gate, training, held_out, _files(gate, data, calibration), seed)
-    with _progress() as step:
+    plan = Plan(gate, training, held_out, files_of(gate, data, calibration), seed)
+    with progress() as step:
         built, held = build(plan, step)
     saved = save(built, directory)
     if form == "json":
@@ -118,7 +118,7 @@ def _apart(
         )
 
 
-def _files(gate: Gate, data: Sequence[Path], calibration: Sequence[Path]) -> dict[str, str]:
+def files_of(gate: Gate, data: Sequence[Path], calibration: Sequence[Path]) -> dict[str, str]:
     """Hash every file; names are relative to the project, for the bundle travels."""
     found = {}
     for role, files in (("", data), ("calibration:", calibration)):
@@ -131,7 +131,7 @@ def _files(gate: Gate, data: Sequence[Path], calibration: Sequence[Path]) -> dic
 
 
 @contextmanager
-def _progress() -> Iterator[Step]:
+def progress() -> Iterator[Step]:
     """Show a bar a pass, on stderr, and only to a person."""
     console = Console(stderr=True)
     columns = (

@@ -66,6 +66,13 @@ class Table:
                 return
             yield [dict(zip(names, row, strict=True)) for row in rows]
 
+    def save(self, file: Path, select: Mapping[str, str], where: str, places: str) -> None:
+        """Write rows as Parquet: those of `where`, and of `places`, SQL over each row's `place` (1, 2, ...)."""
+        wanted = ", ".join(f"({sql}) AS {quoted(name)}" for name, sql in select.items())
+        numbered = f"SELECT *, row_number() OVER () AS place FROM {self._from}"
+        rows = f"SELECT {wanted} FROM ({numbered}) WHERE {where} AND {places} ORDER BY place"
+        self._run(f"COPY ({rows}) TO {_literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+
     def close(self) -> None:
         """Let go of the files."""
         self._database.close()

@@ -1,0 +1,135 @@
+"""`wardline new`: from a training file to a gate that serves, and that `check` says what is missing of."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from wardline.cli.dataset import Dataset, prepare
+from wardline.cli.profiling import Plan as Profiling
+from wardline.cli.profiling import build
+from wardline.cli.reference import files_of, progress
+from wardline.cli.target import importable, load
+from wardline.cli.training import Source
+from wardline.launch import scaffold
+from wardline.reference import save
+
+FILE = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--data", required=True, type=FILE, help="Training rows: .parquet, .csv, .csv.gz.")
+@click.option("--target", required=True, metavar="COLUMN", help="The column that the model answers.")
+@click.option(
+    "--model", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A model in ONNX form."
+)
+@click.option(
+    "--sklearn", metavar="MODULE:OBJECT", help="A scikit-learn estimator; it is fitted if it is not yet."
+)
+@click.option("--seed", default=0, show_default=True, help="Which fifth of the rows calibrates.")
+@click.option("--force", is_flag=True, help="Write over files of that name.")
+def new(
+    *, name: str, data: Path, target: str, model: Path | None, sklearn: str | None, seed: int, force: bool
+) -> None:
+    """Write a working gate called NAME from training data: contract, model, reference, test, runbook.
+
+    A fifth of the rows is held out to calibrate. Without --model or --sklearn a linear model is fitted.
+    What cannot be known from data alone is marked `# review:`, and `wardline check` says what is missing.
+    """
+    if model is not None and sklearn is not None:
+        raise click.UsageError("give --model or --sklearn, not both")
+    if not name.isidentifier() or not name.islower():
+        raise click.UsageError(f"{name!r} is used in file and module names: lower-case letters, digits and _")
+    root = Path.cwd()
+    places = _places(root, name)
+    taken = [path.relative_to(root) for path in places.values() if path.exists()]
+    if taken and not force:
+        raise click.UsageError(f"{taken[0]} exists already: choose another name, or --force to write over it")
+    parts = prepare(data, target, root / "models" / name / "data", seed)
+    plan, files = _write(places, name, parts, model=model, sklearn=sklearn)
+    _profile(plan.name, parts, files)
+    _tell(plan, places, root)
+
+
+def _places(root: Path, name: str) -> dict[str, Path]:
+    return {
+        "gate": root / "guards" / f"{name}.py",
+        "service": root / "services" / f"{name}.py",
+        "model": root / "models" / name / "1" / "model.onnx",
+        "test": root / "tests" / f"test_{name}.py",
+        "runbook": root / "docs" / "runbooks" / f"{name}.md",
+    }
+
+
+def _write(
+    places: dict[str, Path], name: str, parts: Dataset, *, model: Path | None, sklearn: str | None
+) -> tuple[scaffold.Plan, dict[str, Path]]:
+    """Make the model, then every file that names it."""
+    for path in places.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    features = [field for field in parts.fields if field.is_feature]
+    if not features:
+        raise click.UsageError("not one column could be a feature: identifiers, times and free text are none")
+    classes, reviews = parts.classes, []
+    if model is not None:
+        shutil.copyfile(model, places["model"])
+        if classes:
+            reviews.append("are the classes in the order of the model's probabilities?")
+    else:
+        fitting = _fitting()
+        fitted = fitting.fit(parts.fit, features, parts.target, classes, sklearn)
+        classes = fitting.names_of_classes(fitted, classes) if classes else ()
+        fitting.export(fitted, features, places["model"])
+    plan = scaffold.Plan(
+        name, parts.target, parts.fields, classes, parts.usual, parts.example, str(model or sklearn or ""),
+        tuple(reviews),
+    )  # fmt: skip
+    places["gate"].write_text(scaffold.declaration(plan))
+    places["service"].write_text(scaffold.service(plan))
+    places["test"].write_text(scaffold.test(plan))
+    places["runbook"].write_text(scaffold.runbook(name, parts.target))
+    return plan, {"fit": parts.fit, "calibration": parts.calibration}
+
+
+def _fitting() -> Any:
+    """Return the module that fits, which a machine that only serves does not need."""
+    try:
+        return importlib.import_module("wardline.cli.fitting")
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"fitting needs {error.name}: pip install 'wardline[fit]', or give --model model.onnx"
+        ) from None
+
+
+def _profile(name: str, parts: Dataset, files: dict[str, Path]) -> None:
+    """Build the reference, through the gate that was just written."""
+    importable()
+    importlib.invalidate_caches()
+    gate = load(f"guards.{name}")
+    training = Source.of(gate, [files["fit"]], target=parts.target, time=None, where=None)
+    held_out = Source.of(gate, [files["calibration"]], target=parts.target, time=None, where=None)
+    hashes = files_of(gate, [files["fit"]], [files["calibration"]])
+    with progress() as step:
+        built, _ = build(Profiling(gate, training, held_out, hashes), step)
+    assert gate.reference_dir is not None  # noqa: S101 - the gate was written with one
+    save(built, gate.reference_dir)
+
+
+def _tell(plan: scaffold.Plan, places: dict[str, Path], root: Path) -> None:
+    """Say what was written, what to look at, and the next command."""
+    console: Any = Console(highlight=False)
+    for what, path in places.items():
+        console.print(f"{what:<9}{path.relative_to(root)}")
+    console.print(f"reference models/{plan.name}/1")
+    reviews = [field for field in plan.fields if field.review]
+    for field in reviews:
+        console.print(f"[yellow]review[/]   {field.name}: {field.review}")
+    console.print(
+        f"next     name its owner in guards/{plan.name}.py, then: wardline check guards.{plan.name}"
+    )
