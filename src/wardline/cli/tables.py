@@ -67,7 +67,7 @@ class Table:
             yield [dict(zip(names, row, strict=True)) for row in rows]
 
     def save(self, file: Path, select: Mapping[str, str], where: str, places: str) -> None:
-        """Write rows as Parquet: those of `where`, and of `places`, SQL over each row's `place` (1, 2, ...)."""
+        """Write rows as Parquet: those of `where` and of `places`, SQL over each row's `place` from 1."""
         wanted = ", ".join(f"({sql}) AS {quoted(name)}" for name, sql in select.items())
         numbered = f"SELECT *, row_number() OVER () AS place FROM {self._from}"
         rows = f"SELECT {wanted} FROM ({numbered}) WHERE {where} AND {places} ORDER BY place"

@@ -75,7 +75,7 @@ def field_name(column: str, taken: Sequence[str] = ()) -> str:
     >>> field_name("sepal length (cm)"), field_name("class"), field_name("1st"), field_name("a", ["a"])
     ('sepal_length_cm', 'class_', 'x1st', 'a_2')
     """
-    name = re.sub(r"\W+", "_", column).strip("_") or "column"
+    name = re.sub(r"[^0-9A-Za-z_]+", "_", column).strip("_") or "column"
     if name[0].isdigit():
         name = f"x{name}"
     if keyword.iskeyword(name) or name in ("rows", "model_config", "unknown_fields"):
@@ -95,6 +95,8 @@ def guess(summary: Summary, taken: Sequence[str] = ()) -> Guess:
     low = high = None
     if kind in ("int", "float"):
         low, high = _range(summary, whole=kind == "int")
+    elif kind == "identifier" and summary.sql != "VARCHAR" and summary.low is not None and summary.low >= 0:
+        low = 0  # the next one is larger than any that was seen
     values = summary.values if kind == "category" else ()
     longest = summary.longest if kind in ("text", "identifier") and summary.sql == "VARCHAR" else 0
     return Guess(name, summary.column, kind, summary.nulls > 0, low, high, longest, values, "; ".join(notes))
@@ -136,10 +138,10 @@ def _range(summary: Summary, *, whole: bool) -> tuple[float, float]:
 
 
 def _outward(value: float, side: int, margin: float) -> float:
-    """Round away from the data, to a tenth of the margin: limits that a person can read.
+    """Round away from the data, to a few hundredths of the margin: limits that a person can read.
 
     >>> _outward(14.273, 1, 1.2), _outward(-0.0371, -1, 0.05)
-    (14.3, -0.04)
+    (14.3, -0.038)
     """
     digits = 1 - math.floor(math.log10(margin)) if margin > 0 else 0
     step = 10.0**-digits

@@ -138,7 +138,7 @@ def test_a_row_without_{broken.name.lower()}_is_rejected(opened):
         if broken
         else ""
     )
-    return f'''"""The gate opens (and so reproduces its golden rows), answers its example, refuses a broken row."""
+    return f'''"""The gate opens (so golden rows reproduce), answers its example, refuses a broken row."""
 
 import pytest
 
@@ -199,6 +199,8 @@ def _notes(field: Guess) -> str:
         return 'Timestamp(zone="UTC")'
     if field.low is not None and field.high is not None:
         return f"Field(ge={field.low!r}, le={field.high!r})"
+    if field.low is not None:
+        return f"Field(ge={field.low!r})"
     return f"Field(max_length={2 * field.longest})" if field.longest else ""
 
 
