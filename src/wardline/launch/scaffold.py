@@ -38,24 +38,26 @@ class Plan:
 
 def declaration(plan: Plan) -> str:
     """Return guards/NAME.py."""
-    title, name = plan.title, plan.name
-    imports = _imports(plan)
     guards = "ConformalSet, Margin" if plan.classes else "ConformalInterval, OutputRange"
-    seats = (
-        "Margin(), ConformalSet(level=0.9)" if plan.classes else "OutputRange(), ConformalInterval(level=0.9)"
-    )
-    classes = f"\n    classes={plan.classes!r}," if plan.classes else ""
-    answers = "str" if plan.classes else "float"
+    seats = _sorted(f"Missing, NewCategory, OutOfDistribution, Range, {guards}")
     notes = "".join(f"\n# review: {note}" for note in plan.reviews)
-    return f'''"""{title}: {plan.target}, answered from a row. Inferred from data: confirm what is marked."""
+    return f'''"""{plan.title}: {plan.target}, answered from a row. Inferred from data: confirm what is marked."""
 
 from __future__ import annotations
 
-{imports}
-from wardline.guards import {_sorted(f"Missing, NewCategory, OutOfDistribution, Range, {guards}")}
+{_imports(plan)}
+from wardline.guards import {seats}
 {notes}
 
-class {title}(Row):
+{_row(plan)}
+
+{_gate(plan)}'''
+
+
+def _row(plan: Plan) -> str:
+    """Return what a row is, what the model sees of it, and what is said without a model."""
+    title, name = plan.title, plan.name
+    return f'''class {title}(Row):
     """One row, as a caller sends it. Ranges are what the data had, and a tenth of that beyond."""
 
 {_lines(_field(field) for field in plan.fields)}
@@ -75,15 +77,23 @@ def {name}_features(row: {title}) -> {title}Features:
     )
 
 
-def usual(row: {title}) -> {answers}:
+def usual(row: {title}) -> {"str" if plan.classes else "float"}:
     """Answer without a model: what is most usual in the training data."""
     return {plan.usual!r}
+'''
 
 
-gate = Gate(
+def _gate(plan: Plan) -> str:
+    """Return the gate; what only a person can settle is left blank, and `check` refuses blanks."""
+    name = plan.name
+    stated = "Margin(), ConformalSet(level=0.9)"
+    if not plan.classes:
+        stated = "OutputRange(), ConformalInterval(level=0.9)"
+    classes = f"\n    classes={plan.classes!r}," if plan.classes else ""
+    return f'''gate = Gate(
     "{name}",
     contract=Tabular(
-        {title},
+        {plan.title},
         examples=[
             {{
 {_lines((f"{key!r}: {literal(value)}," for key, value in plan.example.items()), 16)}
@@ -92,7 +102,7 @@ gate = Gate(
     ),
     features={name}_features,
     chain=Chain(Onnx("models/{name}/1", deadline_ms=50), Rule(usual, answers_blocked=True)),
-    guards=[Missing(), Range(), NewCategory(), OutOfDistribution(), {seats}],
+    guards=[Missing(), Range(), NewCategory(), OutOfDistribution(), {stated}],
     reference="models/{name}/1",
     # `wardline check` refuses blanks: who is responsible, who is paged, and who is paged next?
     owner=Owner(team="", page="", escalate="", runbook="docs/runbooks/{name}.md"),
