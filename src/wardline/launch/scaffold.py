@@ -41,7 +41,7 @@ def declaration(plan: Plan) -> str:
     guards = "ConformalSet, Margin" if plan.classes else "ConformalInterval, OutputRange"
     seats = _sorted(f"Missing, NewCategory, OutOfDistribution, Range, {guards}")
     notes = "".join(f"\n# review: {note}" for note in plan.reviews)
-    return f'''"""{plan.title}: {plan.target}, answered from a row. Inferred from data: confirm what is marked."""
+    return f'''"""{plan.title}: {plan.target}, answered from a row. Inferred: confirm what is marked."""
 
 from __future__ import annotations
 
