@@ -10,6 +10,7 @@ from wardline.errors import WardlineError
 
 _COMMANDS = {
     "check": "wardline.cli.check:check_command",
+    "diff": "wardline.cli.diff:diff",
     "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
