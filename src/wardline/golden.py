@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pydantic_core
 from numpy.typing import NDArray
 
 from wardline.contract import Tabular
@@ -60,9 +62,9 @@ class Recomputed:
         return Batch(self.rows, self.block)
 
 
-def recompute(inputs: Sequence[str], contract: Tabular, features: Features) -> Recomputed:
+def recompute(inputs: Sequence[str | Mapping[str, Any]], contract: Tabular, features: Features) -> Recomputed:
     """Walk raw inputs through contract and features, as a request does; freshness is not judged."""
-    admitted = contract.admit_rows([json.loads(text) for text in inputs])
+    admitted = contract.admit_rows([json.loads(each) if isinstance(each, str) else each for each in inputs])
     rows, places = list(admitted.rows), admitted.positions
     raised: dict[int, str] = {}
     try:
@@ -73,6 +75,17 @@ def recompute(inputs: Sequence[str], contract: Tabular, features: Features) -> R
         kept = np.array([place for place in range(len(rows)) if place not in failed], dtype=np.intp)
         rows, places, block = [rows[place] for place in kept], places[kept], block.take(kept)
     return Recomputed(places, rows, block, admitted.rejects, raised)
+
+
+def as_sent(payload: Mapping[str, Any]) -> str:
+    """Write a raw row as a caller would send it: stamps as ISO 8601, bytes of pictures as base64."""
+    return json.dumps(payload, ensure_ascii=False, default=_jsonable)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return pydantic_core.to_jsonable_python(value)
 
 
 def feature_differences(

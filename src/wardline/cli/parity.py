@@ -10,14 +10,13 @@ from typing import Any
 
 import click
 import numpy as np
-import pydantic_core
 
 from wardline.cli.tables import Table, quoted
 from wardline.cli.target import importable
 from wardline.errors import WardlineError
 from wardline.features import Kind
 from wardline.gate import Gate
-from wardline.golden import Difference, feature_differences, recompute
+from wardline.golden import Difference, as_sent, feature_differences, recompute
 from wardline.launch.lines import Line, failed, passed
 from wardline.reference import Golden, load
 
@@ -42,7 +41,10 @@ def against_lines(gate: Gate, against: str, rows: Path | None, key: str | None) 
         said = [str(each).replace("golden rows", "rows") for each in differences]
         return [failed("parity", f"{against}: {said[0]}", "make both sides compute the same",
                        [each.subject for each in differences], said)]  # fmt: skip
-    return [passed("parity", f"{len(inputs):,} rows of {against} agree in {_known(gate, theirs)} features")]
+    first = "the first " if len(inputs) == MOST else ""
+    return [
+        passed("parity", f"{first}{len(inputs):,} rows of {against} agree in {_known(gate, theirs)} features")
+    ]
 
 
 def compare(gate: Gate, inputs: Sequence[str], ids: Sequence[str], theirs: Rows) -> list[Difference]:
@@ -156,4 +158,4 @@ def _read(file: Path, gate: Gate) -> list[dict[str, Any]]:
 
 
 def _text(gate: Gate, row: Mapping[str, Any]) -> str:
-    return pydantic_core.to_json(gate.contract.adopt(row), inf_nan_mode="constants").decode()
+    return as_sent(gate.contract.adopt(row))

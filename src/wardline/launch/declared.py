@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pydantic_core
-
 from wardline.launch.inspection import Inspection
 from wardline.launch.lines import Line, failed, passed, warned
 from wardline.owner import DUTIES, Owner
@@ -43,7 +41,7 @@ def _contract(found: Inspection) -> Line:
     """Examples are valid, every amount is bounded, and a person has looked at what was inferred."""
     contract = found.gate.contract
     for place, example in enumerate(contract.examples):
-        refused = contract.admit(pydantic_core.to_json(example)).rejects.get(0, ())
+        refused = contract.admit(example).rejects.get(0, ())
         if refused:
             says = f"example {place} is refused: {refused[0].subject} is {refused[0].observed}"
             return failed("contract", says, "mend the example or the field", [refused[0].subject])

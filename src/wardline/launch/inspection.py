@@ -75,7 +75,9 @@ def _reference(gate: Gate) -> tuple[Reference | None, str]:
 def _looked(found: Inspection) -> Inspection:
     """Recompute the golden rows; without any, the contract's examples stand in for answering."""
     gate, kept = found.gate, found.golden
-    seen = golden.recompute(_examples(gate) if kept is None else kept.inputs, gate.contract, gate.features)
+    seen = golden.recompute(
+        gate.contract.examples if kept is None else kept.inputs, gate.contract, gate.features
+    )
     features: tuple[Difference, ...] = ()
     answers: tuple[Difference, ...] = ()
     if kept is not None and found.reference is not None and _comparable(found.reference, gate):
@@ -91,12 +93,6 @@ def _looked(found: Inspection) -> Inspection:
 
 def _comparable(reference: Reference, gate: Gate) -> bool:
     return tuple(reference.features) == gate.features.schema.names
-
-
-def _examples(gate: Gate) -> list[str]:
-    import pydantic_core  # noqa: PLC0415 - only where there are no golden rows
-
-    return [pydantic_core.to_json(example).decode() for example in gate.contract.examples]
 
 
 def identity(found: Inspection) -> dict[str, str]:

@@ -8,9 +8,10 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,10 +57,10 @@ class Run:
     problems: Sequence[str]
 
 
-def rehearse(gate: Gate, settings: Settings, inputs: Sequence[str]) -> Run:
+def rehearse(gate: Gate, settings: Settings, inputs: Sequence[str | Mapping[str, Any]]) -> Run:
     """Let rows walk the path of an opened gate of its own, into a log of its own beside the real one."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    payloads = [json.loads(text) for text in inputs]
+    payloads = [json.loads(each) if isinstance(each, str) else each for each in inputs]
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".check-") as folder:
         aside = dataclasses.replace(settings, home=Path(folder), unchecked="wardline check")
         now = [time.time()]
@@ -78,11 +79,11 @@ def rehearse(gate: Gate, settings: Settings, inputs: Sequence[str]) -> Run:
     return Run(len(payloads), actions, size / len(payloads), problems)
 
 
-def _typical(found: Inspection) -> list[str]:
+def _typical(found: Inspection) -> Sequence[str | Mapping[str, Any]]:
     kept = found.golden
     if kept is not None and kept.typical:
-        return list(kept.inputs[: kept.typical])
-    return [json.dumps(example, default=str) for example in found.gate.contract.examples]
+        return kept.inputs[: kept.typical]
+    return found.gate.contract.examples
 
 
 def _moment(gate: Gate, rows: Sequence[object], otherwise: float) -> float:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pydantic_core
 from numpy.typing import NDArray
 
 from wardline import golden
@@ -58,9 +56,9 @@ class GoldenSampler:
     def finish(self, contract: Tabular, features: Features, rungs: Mapping[str, Opened]) -> Golden:
         """Compute what training has for the rows that were kept: their features, and every rung's answers."""
         typical = sorted(self._typical.columns[0].tolist(), key=lambda row: int(row[0]))
-        kept = {row[0]: (row[0], _text(row[1]), "typical") for row in typical}
+        kept = {row[0]: (row[0], golden.as_sent(row[1]), "typical") for row in typical}
         for stratum, (row_id, payload) in self._picked():
-            kept.setdefault(row_id, (row_id, _text(payload), stratum))
+            kept.setdefault(row_id, (row_id, golden.as_sent(payload), stratum))
         rows = [*kept.values(), *_left_out(contract, typical)]
         seen = golden.recompute([text for _, text, _ in rows], contract, features)
         rows = [rows[place] for place in seen.places]
@@ -111,11 +109,7 @@ def _left_out(contract: Tabular, typical: Sequence[Any]) -> Iterator[tuple[str, 
     for name, field in contract.row.model_fields.items():
         if not field.is_required():
             without = {key: value for key, value in payload.items() if key != name}
-            yield f"{row_id} without {name}", _text(without), f"left out {name}"
-
-
-def _text(payload: Mapping[str, Any]) -> str:
-    return json.dumps(pydantic_core.to_jsonable_python(payload), ensure_ascii=False)
+            yield f"{row_id} without {name}", golden.as_sent(without), f"left out {name}"
 
 
 def _distinct(values: Any) -> list[Any]:
