@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import duckdb
 import httpx
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -147,6 +149,55 @@ def test_a_range_always_holds_what_was_seen(one, other):
     assert found.low >= 0 or low < 0
 
 
+@pytest.fixture
+def folder(project):
+    """Dark and light pictures, each class in a folder of its own."""
+    rng = np.random.default_rng(0)
+    for name, level in (("day", 170), ("night", 60)):
+        (project / "frames" / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = np.clip(rng.normal(level, 25, (128, 160, 3)), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(project / "frames" / name / f"{number}.jpg"), pixels)
+    return project / "frames"
+
+
+def test_a_folder_of_pictures_sorted_by_class_becomes_a_gate_that_answers(folder, project):
+    new("made_light", "--data", folder)
+    gate = load("guards.made_light")
+    assert gate.classes == ("day", "night")
+    gate.open(sink=MemorySink())
+    kept = load_reference(gate.reference_dir)
+    assert kept.rows + 16 == 80
+    assert kept.golden.typical
+    for name in gate.classes:
+        picture = (folder / name / "7.jpg").read_bytes()
+        verdict = gate({"picture": picture, "camera": "field-1", "firmware": "1.0"})
+        assert verdict.prediction == name
+    gate.close()
+    few = {line.name for line in check(gate, Settings(home=project / "home")).failures}
+    assert few == {"alerts", "owners", "business metric", "retraining", "reference"}  # 64 rows are too few
+
+
+def test_a_model_in_onnx_form_is_taken_as_it_is(folder, project):
+    new("made_first", "--data", folder)
+    model = project / "models/made_first/1/model.onnx"
+    new("made_second", "--data", folder, "--model", model)
+    assert (project / "models/made_second/1/model.onnx").read_bytes() == model.read_bytes()
+    assert "# review: are the classes in the order" in (project / "guards/made_second.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--data", "frames/day"], "has pictures of 0 classes"),
+        (["--data", "frames", "--sklearn", "a:b"], "pictures need a model of pictures"),
+    ],
+)
+def test_pictures_that_cannot_be_sorted_are_wrong_use(options, sentence, folder):
+    said = new("made_none", *options, status=2)
+    assert sentence in " ".join(re.sub(r"[│╭╰─╮╯]", " ", said).split())
+
+
 README = (ROOT / "README.md").read_text()
 
 
@@ -183,5 +234,4 @@ def test_the_four_commands_of_the_readme_run_as_written_from_an_empty_folder(tmp
     assert (verdict["action"], verdict["served_by"]) == ("serve", "rain")
     assert verdict["prediction"] in ("0", "1")
     folder = tmp_path / ".wardline/rain/records"
-    until(lambda: read(folder).num_rows)  # a worker may seal its log after its supervisor is gone
     assert read(folder)["unchecked"].to_pylist() == ["trying it out"]

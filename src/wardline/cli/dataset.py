@@ -31,6 +31,7 @@ class Dataset:
     classes: tuple[str, ...]
     usual: str | float
     example: Mapping[str, Any]
+    pictures: bool = False
 
 
 def prepare(file: Path, target: str, folder: Path, seed: int) -> Dataset:

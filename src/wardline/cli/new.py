@@ -16,7 +16,7 @@ from wardline.cli.profiling import build
 from wardline.cli.reference import files_of, progress
 from wardline.cli.target import importable, load
 from wardline.cli.training import Source
-from wardline.launch import scaffold
+from wardline.launch import picturing, scaffold
 from wardline.reference import save
 
 FILE = click.Path(exists=True, path_type=Path)
@@ -24,8 +24,13 @@ FILE = click.Path(exists=True, path_type=Path)
 
 @click.command()
 @click.argument("name")
-@click.option("--data", required=True, type=FILE, help="Training rows: .parquet, .csv, .csv.gz.")
-@click.option("--target", required=True, metavar="COLUMN", help="The column that the model answers.")
+@click.option(
+    "--data",
+    required=True,
+    type=FILE,
+    help="Training rows (.parquet, .csv, .csv.gz), or a folder of pictures by class.",
+)
+@click.option("--target", metavar="COLUMN", help="The column that the model answers; not for pictures.")
 @click.option(
     "--model", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A model in ONNX form."
 )
@@ -35,7 +40,14 @@ FILE = click.Path(exists=True, path_type=Path)
 @click.option("--seed", default=0, show_default=True, help="Which fifth of the rows calibrates.")
 @click.option("--force", is_flag=True, help="Write over files of that name.")
 def new(
-    *, name: str, data: Path, target: str, model: Path | None, sklearn: str | None, seed: int, force: bool
+    *,
+    name: str,
+    data: Path,
+    target: str | None,
+    model: Path | None,
+    sklearn: str | None,
+    seed: int,
+    force: bool,
 ) -> None:
     """Write a working gate called NAME from training data: contract, model, reference, test, runbook.
 
@@ -44,6 +56,10 @@ def new(
     """
     if model is not None and sklearn is not None:
         raise click.UsageError("give --model or --sklearn, not both")
+    if data.is_dir() and sklearn is not None:
+        raise click.UsageError("pictures need a model of pictures: export it, and give --model model.onnx")
+    if not data.is_dir() and target is None:
+        raise click.UsageError("give --target: the column that the model answers")
     if not name.isidentifier() or not name.islower():
         raise click.UsageError(f"{name!r} is used in file and module names: lower-case letters, digits and _")
     root = Path.cwd()
@@ -51,9 +67,12 @@ def new(
     taken = [path.relative_to(root) for path in places.values() if path.exists()]
     if taken and not force:
         raise click.UsageError(f"{taken[0]} exists already: choose another name, or --force to write over it")
-    parts = prepare(data, target, root / "models" / name / "data", seed)
-    plan, files = _write(places, name, parts, model=model, sklearn=sklearn)
-    _profile(plan.name, parts, files)
+    folder = root / "models" / name / "data"
+    parts = (
+        prepare(data, target, folder, seed) if target and not data.is_dir() else _pictures(data, folder, seed)
+    )
+    plan = _write(places, name, parts, model=model, sklearn=sklearn)
+    _profile(plan.name, parts)
     _tell(plan, places, root)
 
 
@@ -69,52 +88,69 @@ def _places(root: Path, name: str) -> dict[str, Path]:
 
 def _write(
     places: dict[str, Path], name: str, parts: Dataset, *, model: Path | None, sklearn: str | None
-) -> tuple[scaffold.Plan, dict[str, Path]]:
+) -> scaffold.Plan:
     """Make the model, then every file that names it."""
     for path in places.values():
         path.parent.mkdir(parents=True, exist_ok=True)
-    features = [field for field in parts.fields if field.is_feature]
-    if not features:
-        raise click.UsageError("not one column could be a feature: identifiers, times and free text are none")
     classes, reviews = parts.classes, []
     if model is not None:
         shutil.copyfile(model, places["model"])
         if classes:
             reviews.append("are the classes in the order of the model's probabilities?")
     else:
-        fitting = _fitting()
-        fitted = fitting.fit(parts.fit, features, parts.target, classes, sklearn)
-        classes = fitting.names_of_classes(fitted, classes) if classes else ()
-        fitting.export(fitted, features, places["model"])
+        classes = _fit(parts, places["model"], sklearn)
     plan = scaffold.Plan(
         name, parts.target, parts.fields, classes, parts.usual, parts.example, str(model or sklearn or ""),
         tuple(reviews),
     )  # fmt: skip
-    places["gate"].write_text(scaffold.declaration(plan))
+    files = picturing if parts.pictures else scaffold
+    places["gate"].write_text(files.declaration(plan))
     places["service"].write_text(scaffold.service(plan))
-    places["test"].write_text(scaffold.test(plan))
+    places["test"].write_text(files.test(plan))
     places["runbook"].write_text(scaffold.runbook(name, parts.target))
-    return plan, {"fit": parts.fit, "calibration": parts.calibration}
+    return plan
 
 
-def _fitting() -> Any:
-    """Return the module that fits, which a machine that only serves does not need."""
+def _fit(parts: Dataset, out: Path, sklearn: str | None) -> tuple[str, ...]:
+    """Fit and export a model; return the classes in the order of its probabilities."""
+    if parts.pictures:
+        out.write_bytes(
+            _fitting("thumbnails").fit(parts.fit, parts.classes, parts.target).SerializeToString()
+        )
+        return parts.classes
+    features = [field for field in parts.fields if field.is_feature]
+    if not features:
+        raise click.UsageError("not one column could be a feature: identifiers, times and free text are none")
+    fitting = _fitting("fitting")
+    fitted = fitting.fit(parts.fit, features, parts.target, parts.classes, sklearn)
+    fitting.export(fitted, features, out)
+    return fitting.names_of_classes(fitted, parts.classes) if parts.classes else ()
+
+
+def _pictures(data: Path, folder: Path, seed: int) -> Dataset:
+    """Look through a folder of pictures; only this needs what decodes them."""
+    prepared: Dataset = importlib.import_module("wardline.cli.pictures").prepare(data, folder, seed)
+    return prepared
+
+
+def _fitting(module: str) -> Any:
+    """Return a module that fits, which a machine that only serves does not need."""
     try:
-        return importlib.import_module("wardline.cli.fitting")
+        return importlib.import_module(f"wardline.cli.{module}")
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"fitting needs {error.name}: pip install 'wardline[fit]', or give --model model.onnx"
         ) from None
 
 
-def _profile(name: str, parts: Dataset, files: dict[str, Path]) -> None:
+def _profile(name: str, parts: Dataset) -> None:
     """Build the reference, through the gate that was just written."""
     importable()
     importlib.invalidate_caches()
     gate = load(f"guards.{name}")
-    training = Source.of(gate, [files["fit"]], target=parts.target, time=None, where=None)
-    held_out = Source.of(gate, [files["calibration"]], target=parts.target, time=None, where=None)
-    hashes = files_of(gate, [files["fit"]], [files["calibration"]])
+    training = Source.of(gate, [parts.fit], target=parts.target, time=None, where=None)
+    held_out = Source.of(gate, [parts.calibration], target=parts.target, time=None, where=None)
+    hashes = files_of(gate, [parts.fit], [parts.calibration])
     with progress() as step:
         built, _ = build(Profiling(gate, training, held_out, hashes), step)
     assert gate.reference_dir is not None  # noqa: S101 - the gate was written with one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -32,9 +33,9 @@ def serve(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Serve the gate TARGET, such as guards.taxi, over HTTP; exit 1 where `wardline check` fails it."""
     gate = load(target)
-    if home is not None:
-        os.environ["WARDLINE_HOME"] = str(home)
     settings = Settings.from_env()
+    if home is not None:
+        settings = dataclasses.replace(settings, home=home)
     settings.home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
     _launch(target, gate, settings, unchecked)

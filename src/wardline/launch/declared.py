@@ -78,7 +78,9 @@ def _alerts(found: Inspection) -> Line:
     if wrong:
         name, says = next(iter(wrong.items()))
         do = "fill it in: an alert that pages nobody, or that nobody can act on, is no alert"
-        return failed("alerts", f"{name}: {says}", do, list(wrong), [f"{n}: {s}" for n, s in wrong.items()])
+        alike = {each: [n for n, s in wrong.items() if s == each] for each in wrong.values()}
+        details = [f"{', '.join(names)}: {each}" for each, names in alike.items()]
+        return failed("alerts", f"{name}: {says}", do, list(wrong), details)
     return passed("alerts", f"{len(owners)} rules have owner, page, escalation and a runbook that answers")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from wardline.launch.inferring import Guess, literal
 from wardline.launch.runbook import runbook
 
-__all__ = ["Plan", "declaration", "runbook", "service", "test"]
+__all__ = ["Plan", "blanks", "declaration", "runbook", "service", "test"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,6 @@ def _gate(plan: Plan) -> str:
     stated = "Margin(), ConformalSet(level=0.9)"
     if not plan.classes:
         stated = "OutputRange(), ConformalInterval(level=0.9)"
-    classes = f"\n    classes={plan.classes!r}," if plan.classes else ""
     return f'''gate = Gate(
     "{name}",
     contract=Tabular(
@@ -104,7 +103,14 @@ def _gate(plan: Plan) -> str:
     chain=Chain(Onnx("models/{name}/1", deadline_ms=50), Rule(usual, answers_blocked=True)),
     guards=[Missing(), Range(), NewCategory(), OutOfDistribution(), {stated}],
     reference="models/{name}/1",
-    # `wardline check` refuses blanks: who is responsible, who is paged, and who is paged next?
+{blanks(plan)}'''
+
+
+def blanks(plan: Plan) -> str:
+    """Return the end of a gate: what only a person can settle, left blank."""
+    name = plan.name
+    classes = f"\n    classes={plan.classes!r}," if plan.classes else ""
+    return f"""    # `wardline check` refuses blanks: who is responsible, who is paged, and who is paged next?
     owner=Owner(team="", page="", escalate="", runbook="docs/runbooks/{name}.md"),
     launch=Launch(
         training="",
@@ -121,7 +127,7 @@ def _gate(plan: Plan) -> str:
     ),
     risk=Risk.CLOSED,{classes}
 )
-'''
+"""
 
 
 def service(plan: Plan) -> str:
