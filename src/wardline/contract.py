@@ -109,6 +109,10 @@ class Tabular:
             + source_hash(*(each.test for each in self.rules)).encode()
         ).hexdigest()
 
+    def afresh(self) -> Tabular:
+        """Return the contract as it is before any row came; one that remembers rows forgets them."""
+        return self
+
     def schema(self) -> dict[str, Any]:
         """Return the published form: JSON Schema with the rules in words and the example rows."""
         schema = self.row.model_json_schema()

@@ -64,6 +64,7 @@ class Recomputed:
 
 def recompute(inputs: Sequence[str | Mapping[str, Any]], contract: Tabular, features: Features) -> Recomputed:
     """Walk raw inputs through contract and features, as a request does; freshness is not judged."""
+    contract = contract.afresh()
     admitted = contract.admit_rows([json.loads(each) if isinstance(each, str) else each for each in inputs])
     rows, places = list(admitted.rows), admitted.positions
     raised: dict[int, str] = {}

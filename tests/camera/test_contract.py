@@ -122,6 +122,8 @@ def test_a_repeated_picture_is_refused_only_where_that_was_declared() -> None:
     frame, other = {"picture": JPEG, **WHO}, {"picture": JPEG, **WHO, "camera": "south"}
     assert [reasons(each, live) for each in (frame, other, frame)] == [[], [], ["contract.repeated"]]
     assert [reasons(frame), reasons(frame)] == [[], []]
+    assert reasons(frame, live.afresh()) == []  # golden pictures come again and again
+    assert reasons(frame, live) == ["contract.repeated"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from collections import OrderedDict, deque
@@ -67,6 +68,12 @@ class Frames(Tabular):
         self._recent.clear()
         self.headers = {f"x-{name.replace('_', '-')}": name for name in self.fields if name != "picture"}
         self.headers |= {header: name for header, name in HEADERS.items() if name in self.fields}
+
+    def afresh(self) -> Frames:
+        """Return the contract without the frames it has seen: golden pictures are no repeats."""
+        fresh = copy.copy(self)
+        fresh._recent = OrderedDict()  # noqa: SLF001 - a copy of our own class
+        return fresh
 
     def schema(self) -> dict[str, Any]:
         """Return the published form; the example's picture is left to the caller."""

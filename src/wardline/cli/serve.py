@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -38,8 +39,8 @@ def serve(  # noqa: PLR0917 - click passes options by name
         settings = dataclasses.replace(settings, home=home)
     settings.home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
-    _launch(target, gate, settings, unchecked)
-    _screen(gate, f"http://{host}:{port}", settings, workers)
+    identity = _launch(target, gate, settings, unchecked)
+    _screen(gate, f"http://{host}:{port}", settings, workers, identity)
     os.environ.update(
         WARDLINE_TARGET=target,
         WARDLINE_WORKERS=str(workers),
@@ -60,23 +61,26 @@ def serve(  # noqa: PLR0917 - click passes options by name
     )  # fmt: skip
 
 
-def _launch(target: str, gate: Gate, settings: Settings, unchecked: str | None) -> None:
-    """Go through the launch checklist; a gate that fails it starts only with a reason, which is kept."""
+def _launch(target: str, gate: Gate, settings: Settings, unchecked: str | None) -> dict[str, str]:
+    """Go through the launch checklist; a gate that fails it starts only with a reason, which is kept.
+
+    Returns what the gate is exactly.
+    """
     console = Console(stderr=True, highlight=False)
     if unchecked is not None and not unchecked.strip():
         raise click.UsageError("--unchecked needs a reason: it is written into every record")
     checked = check(gate, settings, source=source_of(target))
     if not checked.failures:
-        return
+        return checked.identity
     show(checked, console)
     if unchecked or settings.unchecked:
         console.print(f"[yellow]starting unchecked: {unchecked or settings.unchecked}[/]")
-        return
+        return checked.identity
     console.print("It does not start. Mend what fails, or start it all the same with --unchecked REASON.")
     raise SystemExit(1)
 
 
-def _screen(gate: Gate, address: str, settings: Settings, workers: int) -> None:
+def _screen(gate: Gate, address: str, settings: Settings, workers: int, identity: Mapping[str, str]) -> None:
     """Print what is guarded, where it listens and where records go, on one screen."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -84,6 +88,7 @@ def _screen(gate: Gate, address: str, settings: Settings, workers: int) -> None:
     owner = gate.owner
     log = settings.log
     table.add_row("gate", f"{gate.name}, risk {gate.risk.value}, features version {gate.features.version}")
+    table.add_row("identity", ", ".join(f"{n} {value}" for n, value in identity.items() if n != "gate"))
     table.add_row("chain", " → ".join([*gate.chain.names, "abstain"]))
     table.add_row("guards", ", ".join(guard.name for guard in gate.guards) or "none")
     table.add_row("reference", str(gate.reference_dir) if gate.reference_dir else "none")

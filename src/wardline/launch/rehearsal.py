@@ -68,8 +68,9 @@ def rehearse(gate: Gate, settings: Settings, inputs: Sequence[str | Mapping[str,
         try:
             problems = opened.warm()
             actions: Counter[Action] = Counter()
+            contract = gate.contract.afresh()
             for payload in payloads:
-                admitted = gate.contract.admit(payload)
+                admitted = contract.admit(payload)
                 now[0] = _moment(gate, admitted.rows, now[0])
                 records = opened.walk(lambda a=admitted: a, "check", "0" * 32)  # type: ignore[misc]
                 actions.update(ACTIONS[code] for code in records.actions.tolist())
