@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from wardline import opening
+from wardline.cameras import Cameras
 from wardline.chain import Answers, Chain, OpenChain
 from wardline.contract import Admitted, Tabular
 from wardline.errors import DeclarationError, OpeningError
@@ -179,6 +180,7 @@ class OpenGate:
     sink: Sink
     schema: RecordSchema
     level: float | None
+    cameras: Cameras
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.

@@ -10,9 +10,11 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
-from wardline import golden
+from wardline import cameras, golden
+from wardline.cameras import Cameras
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None]
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Cameras]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -60,7 +62,7 @@ def check_declaration(gate: Gate) -> None:
 
 def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
     """Load reference and models, prepare the guards, open the log; OpeningError says what does not fit."""
-    reference = _reference(gate)
+    reference = _reference(gate, settings)
     pins = {} if reference is None else {n: r.sha256 for n, r in reference.rungs.items() if r.sha256}
     chain = gate.chain.open(site(gate), pins)
     try:
@@ -75,7 +77,8 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         chain.close()
         raise
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
-    return chain, inputs, outputs, opened, schema, level
+    known = Cameras.read(reference.extra if reference is not None else {})
+    return chain, inputs, outputs, opened, schema, level, known
 
 
 def site(gate: Gate) -> Site:
@@ -145,7 +148,7 @@ def libraries_hash() -> str:
     return hashlib.sha256(repr(sorted(libraries().items())).encode()).hexdigest()[:12]
 
 
-def _reference(gate: Gate) -> Reference | None:
+def _reference(gate: Gate, settings: Settings) -> Reference | None:
     if gate.reference_dir is None:
         return None
     reference = load(gate.reference_dir, gate=gate.name)
@@ -166,6 +169,10 @@ def _reference(gate: Gate) -> Reference | None:
             "gate %s: the feature function changed since the reference was built, but its version is still "
             "%s: raise the version, or build the reference anew", gate.name, gate.features.version,
         )  # fmt: skip
+    if gate.contract.pictures:  # cameras enrolled here know more of themselves than training did
+        enrolled = cameras.load(settings.home / gate.name / "cameras.json")
+        known = {**reference.extra.get("cameras", {}), **enrolled}
+        reference = msgspec.structs.replace(reference, extra={**reference.extra, "cameras": known})
     return reference
 
 

@@ -102,6 +102,8 @@ class RungProfile(msgspec.Struct, frozen=True):
     latency_ms: Mapping[str, float]
     confidence: Profile | None = None
     calibration: Calibration | None = None
+    scores: Mapping[str, NDArray[np.float64]] = {}
+    """Of each score of strangeness the model gives, the held-out rows' values, sorted."""
     coverage: Coverage = Coverage.VOID
     coverage_reason: str = ""
     file: str = ""

@@ -49,6 +49,8 @@ class RungBuilder:
         self._limits = limits
         self._training, self._held_out = _Side(rng), _Side(rng)
         self._pairs = Reservoir(CALIBRATED, rng)
+        self._scores: dict[str, Reservoir] = {}
+        self._rng = rng
         self._seconds: list[Floats] = []
         self._crowded: set[str] = set()
 
@@ -67,6 +69,8 @@ class RungBuilder:
         side.overall.add(outputs.values, P, targets)
         for column, values in slices.items():
             self._slice(side.slices.setdefault(column, {}), column, values, outputs, targets)
+        for name, score in outputs.scores.items() if held_out else ():
+            self._scores.setdefault(name, Reservoir(self._limits.scores, self._rng)).add(score)
         if held_out and not self._classes:
             self._pairs.add(outputs.values, np.abs(targets - outputs.values))
         elif held_out and P is not None:
@@ -91,6 +95,7 @@ class RungBuilder:
             {f"p{q}": float(np.percentile(seconds, q)) * 1e3 for q in (50, 95, 99)} if len(seconds) else {},
             confidence=self._confidence(judged),
             calibration=calibration,
+            scores={name: np.sort(each.columns[0]) for name, each in self._scores.items()},
             coverage=coverage,
             coverage_reason=reason,
         )

@@ -65,7 +65,7 @@ def test_pixels_base64_and_bytes_are_the_same_frame() -> None:
         ({"picture": JPEG[:100], **WHO}, ["contract.damaged"]),
         ({"picture": written(".png", np.zeros((80, 80, 4), np.uint8)), **WHO}, ["contract.colour"]),
         ({"picture": written(".png", SCENE.astype(np.uint16) * 256), **WHO}, ["contract.colour"]),
-        ({"picture": written(pixels=SCENE[:50]), **WHO}, ["contract.size"]),
+        ({"picture": written(pixels=SCENE[:50]), **WHO}, ["contract.small"]),
         ({"picture": SCENE[..., :2], **WHO}, ["contract.colour"]),
         ({"picture": "no base64!", **WHO}, ["contract.type"]),
         ({"picture": JPEG}, ["contract.missing", "contract.missing"]),

@@ -19,13 +19,21 @@ from wardline.guards import (
     Confidence,
     ConformalInterval,
     ConformalSet,
+    DecodeHealth,
+    Exposure,
+    Fingerprint,
+    Focus,
     Freshness,
     Margin,
     Missing,
     NewCategory,
+    NightMode,
+    Occlusion,
     OutOfDistribution,
     OutputRange,
+    Processing,
     Range,
+    Unfamiliar,
 )
 from wardline.inference import Batch, Inference, Screened
 from wardline.reference import Reference
@@ -63,16 +71,24 @@ DECLARED = {
         (ConformalInterval(level=0.8, warn_width=60.0, block_width=1000.0), AMOUNTS),
     ],
     "ConformalSet": [(ConformalSet(), NAMES), (ConformalSet(level=0.7, max_size=1), NAMES)],
+    "DecodeHealth": [(DecodeHealth(), AMOUNTS)],
+    "Exposure": [(Exposure(), AMOUNTS), (Exposure(block=2.0), AMOUNTS)],
+    "Fingerprint": [(Fingerprint(), AMOUNTS), (Fingerprint(block=()), AMOUNTS)],
+    "Focus": [(Focus(), AMOUNTS)],
     "Freshness": [(Freshness("read_at", warn_s=60.0, block_s=3600.0), AMOUNTS)],
     "Margin": [(Margin(), NAMES), (Margin(warn=0.3, block=0.1), NAMES)],
     "Missing": [(Missing(), AMOUNTS), (Missing(fields=("age", "debt"), warn=0.5, block=None), AMOUNTS)],
     "NewCategory": [(NewCategory(), AMOUNTS), (NewCategory(rare=0.2, block=True), AMOUNTS)],
+    "NightMode": [(NightMode(), AMOUNTS), (NightMode(block=True), AMOUNTS)],
+    "Occlusion": [(Occlusion(), AMOUNTS)],
     "OutOfDistribution": [
         (OutOfDistribution(), AMOUNTS),
         (OutOfDistribution(warn=0.05, block=0.01), AMOUNTS),
     ],
     "OutputRange": [(OutputRange(), AMOUNTS), (OutputRange(), NAMES)],
+    "Processing": [(Processing(), AMOUNTS)],
     "Range": [(Range(), AMOUNTS), (Range(fields=("debt",), warn=0.5, block=2.0), AMOUNTS)],
+    "Unfamiliar": [(Unfamiliar(), NAMES), (Unfamiliar(block=0.001), NAMES)],
 }
 GUARDS = [
     pytest.param(guard, reference, id=f"{name}-{place}")

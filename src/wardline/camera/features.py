@@ -9,7 +9,7 @@ from typing import Any
 from wardline.camera.frame import Frame
 from wardline.features import Feature, Features, FeatureSchema, Kind, source_hash
 from wardline.stats import codec
-from wardline.stats.image import Statistics, statistics
+from wardline.stats.image import Statistics
 
 _AMOUNTS = (*Statistics._fields, "level", "bytes_per_pixel", "width", "height")
 SCHEMA = FeatureSchema(
@@ -38,7 +38,7 @@ def measured(frame: Frame) -> tuple[Any, ...]:
         table = codec.level_of(frame.header)
         level = table[1] if table is not None else math.nan
         size = len(frame.picture) / (width * height)
-    return (*statistics(frame.sampled), level, size, width, height, encoder_of(frame.header))
+    return (*frame.statistics, level, size, width, height, encoder_of(frame.header))
 
 
 def encoder_of(header: codec.Header | None) -> str:

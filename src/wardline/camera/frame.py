@@ -14,9 +14,10 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from wardline.fields import Row
 from wardline.stats.codec import Header
-from wardline.stats.image import Sample, sample
+from wardline.stats.image import Sample, Statistics, sample, statistics
 
 Pixels = NDArray[np.uint8]
+_URL_SAFE = str.maketrans("-_", "+/")  # both alphabets of base64 are in use
 
 
 def _picture(value: Any) -> Any:
@@ -24,7 +25,7 @@ def _picture(value: Any) -> Any:
         return value
     if isinstance(value, str):
         try:
-            return base64.b64decode(value, validate=True)
+            return base64.b64decode(value.translate(_URL_SAFE), validate=True)
         except binascii.Error:
             pass
     raise PydanticCustomError("picture", "a picture is bytes, base64 text, or uint8 pixels")
@@ -69,6 +70,7 @@ class Frame(Row):
     _header: Header | None = PrivateAttr(default=None)
     _fitted: dict[tuple[int, int], Pixels] = PrivateAttr(default_factory=dict)
     _sample: Sample | None = PrivateAttr(default=None)
+    _statistics: Statistics | None = PrivateAttr(default=None)
 
     def developed(self, pixels: Pixels, header: Header | None) -> Self:
         """Take what the contract decoded, once."""
@@ -93,6 +95,13 @@ class Frame(Row):
         if self._sample is None:
             self._sample = sample(self.pixels)
         return self._sample
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the frame says of its camera, measured once."""
+        if self._statistics is None:
+            self._statistics = statistics(self.sampled)
+        return self._statistics
 
     def fitted(self, height: int, width: int) -> Pixels:
         """Return the picture in colour, resized for a model; each size is made once."""

@@ -75,7 +75,7 @@ def _shape(header: codec.Header, size: int, limits: Limits) -> list[Finding]:
     seen = f"{header.width} x {header.height}"
     if header.width < limits.least_width or header.height < limits.least_height:
         least = f"at least {limits.least_width} x {limits.least_height} pixels"
-        found.append(breach("contract.size", "picture", seen, least))
+        found.append(breach("contract.small", "picture", seen, least))
     if pixels > limits.most_pixels or max(header.width, header.height) > limits.most_side:
         most = f"at most {limits.most_pixels} pixels and {limits.most_side} a side"
         found.append(breach("contract.size", "picture", seen, most))

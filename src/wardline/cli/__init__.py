@@ -15,6 +15,7 @@ _COMMANDS = {
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
     "serve": "wardline.cli.serve:serve",
+    "watch": "wardline.cli.watch:watch",
 }
 
 

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from wardline import opening
+from wardline.camera.frame import Frame
+from wardline.cameras import FLEET, Cameras, Enrolment
 from wardline.cli.training import Advance, Part, Seen, Source, names
 from wardline.errors import ModelError
 from wardline.gate import Gate
@@ -23,11 +26,13 @@ from wardline.predictor import Opened
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
 from wardline.slices import Slices
+from wardline.stats.image import view
 
 Step = Callable[[str, int | None], Advance]
 """Begins a pass over so many rows (`None`: not known yet); returns what tells its progress."""
 
 _MANY = 0.05  # a share of broken rows above which the data, or the contract, is not what was meant
+_FRAMES = 4000  # of each camera, whose statistics say what is normal for it
 _TIMED_ROWS = 200
 _WARM_ROWS = 20
 
@@ -47,7 +52,9 @@ def build(plan: Plan, step: Step) -> tuple[Reference, Seen]:
     """Run the passes; return the reference, unsaved, and what was seen of the held-out rows."""
     gate, seen, held = plan.gate, Seen(), Seen()
     builder = ReferenceBuilder(gate.features.schema, classes=gate.classes, seed=plan.seed)
-    driver = Driver(gate, builder, GoldenSampler(seed=plan.seed))
+    few = gate.contract.golden_rows
+    sampler = GoldenSampler(seed=plan.seed) if few is None else GoldenSampler(typical=few, picked=few)
+    driver = Driver(gate, builder, sampler)
     try:
         driver.observe(plan.training.parts(seen, step("profiling", None)))
         seen.require("--data")
@@ -74,7 +81,9 @@ def build(plan: Plan, step: Step) -> tuple[Reference, Seen]:
         models={name: (opened.version, opened.sha256) for name, opened in driver.rungs.items()},
         notes=tuple(_notes(seen, held, driver)),
     )
-    built = msgspec.structs.replace(builder.finish(origin), golden=golden, environment=environment())
+    finished = builder.finish(origin)
+    extra = {**finished.extra, **driver.cameras()}
+    built = msgspec.structs.replace(finished, golden=golden, environment=environment(), extra=extra)
     return built, held
 
 
@@ -100,12 +109,25 @@ class Driver:
         site = opening.site(gate)
         self.rungs: dict[str, Opened] = {each.name: each.open(site) for each in gate.chain.predictors}
         self._timed = False
+        self._enrolled: dict[str, Enrolment] = {}
+
+    def cameras(self) -> dict[str, Any]:
+        """Return what is normal for each camera of the training rows, and for all of them together."""
+        return {"cameras": Cameras.learned(self._enrolled.values()).tree()} if self._enrolled else {}
 
     def observe(self, parts: Iterator[Part]) -> None:
         """First pass over training rows."""
         for part in parts:
             self._builder.observe(part.block, part.targets)
             self.golden.add(part.payloads, part.block)
+            for frame in part.admitted.rows if self._gate.contract.pictures else ():
+                self._enrol(frame)
+
+    def _enrol(self, frame: Frame) -> None:
+        seen, look = frame.statistics, view(frame.sampled)
+        for camera in (FLEET, frame.camera):
+            enrolment = self._enrolled.setdefault(camera, Enrolment(camera, _FRAMES))
+            enrolment.add(seen, frame.header, frame.firmware, look)
 
     def count(self, parts: Iterator[Part]) -> None:
         """Second pass over training rows, with every rung's answers."""
@@ -156,7 +178,9 @@ def answers(opened: Opened, batch: Batch) -> tuple[Outputs, int]:
         return Outputs(np.concatenate([left.values, right.values])), lost + more
     tables = [o.probabilities if o.probabilities is not None else np.full((len(o), width), np.nan)
               for o in (left, right)]  # fmt: skip
-    return Outputs(np.concatenate([left.values, right.values]), np.concatenate(tables)), lost + more
+    both = left.scores.keys() & right.scores.keys()
+    scores = {name: np.concatenate([left.scores[name], right.scores[name]]) for name in both}
+    return Outputs(np.concatenate([left.values, right.values]), np.concatenate(tables), scores), lost + more
 
 
 def latencies(opened: Opened, batch: Batch) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -11,6 +12,7 @@ from wardline.contract import Admitted, limit_rows
 from wardline.errors import PayloadError, TooLargeError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
+from wardline.serving.bodies import kind_of, payload_of
 from wardline.serving.metrics import Metrics
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -18,6 +20,14 @@ from wardline.settings import ServingSettings
 from wardline.verdict import ACTIONS, Action, Risk, Verdict
 
 log = logging.getLogger(__name__)
+
+_STATUS = {
+    "contract.size": 413,
+    "contract.decompression": 413,
+    "contract.format": 400,
+    "contract.damaged": 400,
+}
+"""What HTTP calls some broken contracts: too large, or no picture at all. Every other is a 422."""
 
 _THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
 
@@ -56,8 +66,10 @@ class Predict:
             reason = "; ".join(self._state.problems()) if gate is None else "; ".join(problems)
             return problem(503, f"not ready: {reason}", who)
         try:
+            kind = kind_of(scope, gate.gate.contract)
             body = await self._read(scope, receive)
-            records = await self._walk(gate, body, who)
+            payload = await payload_of(kind, body, scope, gate.gate.contract)
+            records = await self._walk(gate, payload, len(body), who)
         except TooLargeError as error:
             return problem(413, str(error), who, action=Action.REJECT)
         except PayloadError as error:
@@ -70,9 +82,6 @@ class Predict:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._most_bytes:
                 raise TooLargeError(self._too_large(int(value)))
-            if name == b"content-type" and not _is_json(value):
-                kind = value.decode("latin-1")[:80]
-                raise PayloadError(f"content-type {kind} is not JSON: send application/json")
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -96,20 +105,15 @@ class Predict:
             f"the body has {size} bytes or more, the limit is {self._most_bytes}: send fewer rows at a time"
         )
 
-    async def _walk(self, gate: OpenGate, body: bytes, who: Caller) -> Records:
+    async def _walk(self, gate: OpenGate, payload: Any, size: int, who: Caller) -> Records:
         contract, most = gate.gate.contract, self._limits.max_rows
 
         def admit() -> Admitted:
-            return limit_rows(contract.admit(body, gate.clock()), most)
+            return limit_rows(contract.admit(payload, gate.clock()), most)
 
-        if self._state.inline and len(body) < _THREAD_FROM:
+        if self._state.inline and size < _THREAD_FROM and not contract.pictures:
             return gate.walk(admit, who.request_id, who.trace.trace_id)
         return await asyncio.to_thread(gate.walk, admit, who.request_id, who.trace.trace_id)
-
-
-def _is_json(content_type: bytes) -> bool:
-    kind = content_type.split(b";", 1)[0].strip().lower()
-    return kind == b"application/json" or kind.endswith(b"+json")
 
 
 def _single(records: Records, gate: OpenGate, who: Caller) -> Reply:
@@ -128,7 +132,8 @@ def _rejected(verdict: Verdict, who: Caller) -> Reply:
     )
     more = len(verdict.findings) - 3
     sentence = f"the input breaks its contract: {broken}{f' and {more} more' if more > 0 else ''}"
-    return problem(422, sentence, who, action=Action.REJECT, more={"findings": verdict.findings})
+    status = next((_STATUS[each.reason] for each in verdict.findings if each.reason in _STATUS), 422)
+    return problem(status, sentence, who, action=Action.REJECT, more={"findings": verdict.findings})
 
 
 def _late(verdict: Verdict) -> bool:

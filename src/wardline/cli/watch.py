@@ -1,0 +1,135 @@
+"""`wardline watch`: the edge loop over the frames of a camera, a stream, a video or a folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from wardline.camera.sources import SourceError, source_of
+from wardline.cli.target import load
+from wardline.edge import Drop, Loop, Status
+from wardline.errors import DeclarationError, WardlineError
+from wardline.settings import Settings
+from wardline.verdict import Verdict
+
+
+@click.command()
+@click.argument("target")
+@click.option("--source", required=True, help="A folder, a video file, rtsp://... or /dev/video0.")
+@click.option("--camera", required=True, help="The camera's id, as its records will carry it.")
+@click.option("--firmware", default="unknown", show_default=True, help="The camera's firmware, if known.")
+@click.option("--follow", is_flag=True, help="Keep waiting for new files in the folder.")
+@click.option(
+    "--drop", type=click.Choice(["oldest", "newest", "wait"]),
+    help="Which frame gives when the model is slower. [default: wait for files, oldest for live sources]",
+)  # fmt: skip
+@click.option(
+    "--room", default=2, show_default=True, type=click.IntRange(1, 64), help="Frames that may wait."
+)
+@click.option("--stall", default=10.0, show_default=True, help="Seconds of silence that are a stall.")
+@click.option(
+    "--forward", type=click.Path(file_okay=False, path_type=Path),
+    help="Copy sealed records to this folder (a network share) whenever it is there.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]),
+    help="A live view for people, or a line of JSON for each frame and a summary.",
+)  # fmt: skip
+def watch(
+    *,
+    target: str,
+    source: str,
+    camera: str,
+    firmware: str,
+    follow: bool,
+    drop: Any,
+    room: int,
+    stall: float,
+    forward: Path | None,
+    form: str,
+) -> None:
+    """Watch a source of frames through the gate TARGET (guards.leaf), in-process and offline.
+
+    Every frame leaves its record in the gate's log. Memory stays bounded whatever the source does; one that
+    stalls or breaks off is opened again. Exit status 1 says that some frame was blocked, or that the source
+    could not be read.
+    """
+    gate = load(target)
+    if not gate.contract.pictures:
+        raise click.UsageError(f"gate {gate.name!r} is not over frames: its contract is no Frames(...)")
+    try:
+        opened = source_of(source, follow=follow)
+    except DeclarationError as error:
+        raise click.UsageError(str(error)) from None
+    policy: Drop = drop or ("oldest" if opened.live else "wait")
+    loop = Loop(gate, opened, Settings.from_env(), camera, firmware, policy, room, stall, forward=forward)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: loop.stop())
+    try:
+        (_lines if form == "json" else _view)(loop)
+    except SourceError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except WardlineError as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(1 if loop.status.blocked or not loop.status.frames else 0)
+
+
+def _lines(loop: Loop) -> None:
+    for shot, verdict in loop.run():
+        if shot is not None and verdict is not None:
+            click.echo(json.dumps({"frame": shot.name, **_tree(verdict)}))
+    click.echo(json.dumps({"summary": loop.status.tree()}))
+
+
+def _tree(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "request_id": verdict.request_id, "action": verdict.action.value, "prediction": verdict.prediction,
+        "served_by": verdict.served_by, "confidence": verdict.uncertainty.confidence,
+        "findings": [
+            {"guard": f.guard, "reason": f.reason, "severity": f.severity.value, "subject": f.subject}
+            for f in verdict.findings
+        ],
+    }  # fmt: skip
+
+
+def _view(loop: Loop) -> None:
+    console = Console()
+    last = ("", "")
+    if not console.is_terminal:
+        for _ in loop.run():
+            pass
+        console.print(_panel(loop.status, *last))
+        return
+    with Live(_panel(loop.status, *last), console=console, refresh_per_second=4) as live:
+        for shot, verdict in loop.run():
+            if shot is not None and verdict is not None:
+                last = shot.name, f"{verdict.action.value} {verdict.prediction or ''}".strip()
+            live.update(_panel(loop.status, *last))
+        live.update(_panel(loop.status, *last))
+
+
+def _panel(status: Status, name: str, answer: str) -> Group:
+    """Draw what the loop has done so far."""
+    head = Table(box=None, pad_edge=False)
+    for column in ("state", "frames", "a second", "dropped", "stalls", "reconnects", "last"):
+        head.add_column(column)
+    head.add_row(
+        status.state, str(status.frames), f"{status.rate:.1f}", str(status.dropped), str(status.stalls),
+        str(status.reconnects), f"{name} {answer}".strip() or status.last,
+    )  # fmt: skip
+    actions = Table("action", "frames", box=None, pad_edge=False)
+    for action, count in status.actions.most_common():
+        actions.add_row(action, str(count))
+    findings = Table("guard", "reason", "frames", box=None, pad_edge=False)
+    for (guard, reason), count in status.findings.most_common(12):
+        findings.add_row(guard, reason, str(count))
+    return Group(head, "", actions, "", findings if status.findings else "nothing found")

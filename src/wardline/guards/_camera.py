@@ -1,0 +1,69 @@
+"""What the guards over frames have in common: the camera's own normal, and the statistic furthest from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wardline.cameras import CameraReference, Cameras, mode_of
+from wardline.inference import Inference
+from wardline.reference import Reference
+from wardline.stats.image import Statistics
+
+UP, DOWN, BOTH = 1, -1, 0
+Table = Mapping[str, tuple[int, str]]
+"""Statistic to the direction that is trouble, and the cause it speaks for."""
+
+
+class Strange(NamedTuple):
+    """The statistic furthest outside its camera's normal. `score` is in widths of that normal, 0 inside."""
+
+    score: float = 0.0
+    cause: str = ""
+    subject: str = ""
+    observed: float | None = None
+    expected: str = ""
+
+
+def cameras_of(reference: Reference) -> Cameras:
+    """Read the camera references out of the bundle."""
+    return Cameras.read(reference.extra)
+
+
+def of_frame(cameras: Cameras, inference: Inference) -> CameraReference | None:
+    """Return what is known of the frame's camera."""
+    return cameras.of(str(getattr(inference.row, "camera", "")))
+
+
+def statistics_of(inference: Inference) -> Statistics | None:
+    """Return the frame's statistics; `None` where the row is no frame."""
+    names = inference.names
+    count = len(Statistics._fields)
+    if names[:count] != Statistics._fields:
+        return None
+    return Statistics(*inference.features[:count])
+
+
+def strangest(cameras: Cameras, inference: Inference, table: Table) -> Strange:
+    """Hold the table's statistics to the camera's normal in its present mode."""
+    camera, seen = of_frame(cameras, inference), statistics_of(inference)
+    if camera is None or seen is None:
+        return Strange()
+    usual = camera.modes.get(mode_of(seen), {})
+    worst = Strange()
+    for name, (direction, cause) in table.items():
+        normal, value = usual.get(name), float(getattr(seen, name))
+        if normal is None or value != value:
+            continue
+        beyond = normal.beyond(value, seen.exposure)
+        score = abs(beyond) if direction == BOTH else max(0.0, direction * beyond)
+        if score > worst.score:
+            middle = normal.center + normal.slope * (seen.exposure - normal.light)
+            span = f"{middle + normal.low:.3g}..{middle + normal.high:.3g}"
+            worst = Strange(min(score, 1e9), cause, name, value, span)
+    return worst
+
+
+def header_of(inference: Inference) -> Any:
+    """Return the header of the frame's file; `None` for rows that came as pixels, or are no frames."""
+    return getattr(inference.row, "header", None)

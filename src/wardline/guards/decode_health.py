@@ -1,0 +1,48 @@
+"""DecodeHealth: part of the picture is what a decoder fills in where the data was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from wardline.guard import judge
+from wardline.guards._scores import ordered
+from wardline.inference import Inference
+from wardline.verdict import Finding, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeHealth:
+    """The frame ends in rows of one flat colour: its data broke off and the decoder filled the rest.
+
+    Choose it for every camera over a network. The score is the share of the frame's height that is filled.
+
+    >>> from wardline.testing import example_batch
+    >>> DecodeHealth().check(example_batch({"x": [1.0]}).inference(0)).severity.value
+    'ok'
+    """
+
+    warn: float | None = 0.02
+    block: float | None = 0.1
+    name: str = "decode_health"
+    stage: ClassVar[Stage] = Stage.INPUT
+
+    def __post_init__(self) -> None:
+        ordered(self.name, self.warn, self.block)
+
+    def check(self, inference: Inference) -> Finding:
+        """Count the flat rows at the end, in the thumbnail."""
+        sampled = getattr(inference.row, "sampled", None)
+        share = 0.0
+        if sampled is not None:
+            flat = np.ptp(sampled.thumbnail, axis=1).max(axis=1) == 0
+            last = sampled.thumbnail[:, 0]
+            filled = flat & (last == last[-1]).all(axis=1)
+            rows = int(filled[::-1].argmin()) if not filled.all() else 0  # a wholly flat frame is not torn
+            share = rows / len(flat)
+        return judge(
+            self, share, warn=self.warn, block=self.block, reason="decode.torn",
+            subject="picture" if share else "", observed=share or None, expected="data to the last row",
+        )  # fmt: skip
