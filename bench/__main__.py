@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("path", "log", "coverage", "serving")
+ALL = ("path", "log", "coverage", "serving", "camera_cost")
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ class Flaky:
 
     live = True
 
-    def __init__(self, breaks: int, done: Callable[[], None]) -> None:
+    def __init__(self, breaks: int, done: Callable[[], Any]) -> None:
         self.opened, self._breaks, self._done = 0, breaks, done
 
     def frames(self, stop: Callable[[], bool]) -> Iterator[Shot]:
@@ -68,7 +68,7 @@ def test_a_folder_is_watched_to_its_end_and_every_frame_is_answered(tmp_path: Pa
 
 def test_a_live_source_that_breaks_off_is_opened_again(tmp_path: Path) -> None:
     stop: list[Callable[[], None]] = []
-    source = Flaky(2, lambda: stop[0]())
+    source = Flaky(2, lambda: [each() for each in stop])
     loop = Loop(counting(), source, Settings(home=tmp_path), "a", "1", drop="wait", backoff_s=0.01)
     stop.append(loop.stop)
     frames = sum(shot is not None for shot, _ in loop.run())

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from guards.leaf import gate
+from tests.serving.server import serving
 from wardline import Settings, Verdict
 from wardline.log import read
 from wardline.reference import load
@@ -80,16 +81,16 @@ def test_the_reference_says_how_good_the_model_is_and_what_the_camera_is_like() 
 
 
 @pytest.fixture(scope="module")
-def client(opened: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def client(opened: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     gate.close()
-    with TestClient(app(gate, Settings(home=tmp_path_factory.mktemp("served")))) as made:
+    with serving(app(gate, Settings(home=tmp_path_factory.mktemp("served")))) as made:
         yield made
 
 
 IDENTITY = {"x-camera-id": "field-1", "x-camera-firmware": "1.0"}
 
 
-def test_http_takes_a_jpeg_body_and_a_form(client: TestClient) -> None:
+def test_http_takes_a_jpeg_body_and_a_form(client: httpx.Client) -> None:
     name, photo = next(iter(photos().items()))
     answer = client.post("/predict", content=photo, headers={"content-type": "image/jpeg", **IDENTITY})
     assert (answer.status_code, answer.json()["prediction"]) == (200, LABELS[name])
@@ -111,7 +112,7 @@ def test_http_takes_a_jpeg_body_and_a_form(client: TestClient) -> None:
         (b'{"camera": "a"}', {"content-type": "application/json"}, 422),
     ],
 )
-def test_http_refuses_what_is_no_frame(client: TestClient, body: Any, headers: Any, status: int) -> None:
+def test_http_refuses_what_is_no_frame(client: httpx.Client, body: Any, headers: Any, status: int) -> None:
     photo = next(iter(photos().values()))
     answer = client.post("/predict", content=photo if body is None else body, headers=headers)
     assert (answer.status_code, answer.headers["x-wardline-action"]) == (status, "reject")

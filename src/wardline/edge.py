@@ -237,8 +237,9 @@ class Loop:
 
     def _newcomer(self) -> Enrolment | None:
         """Start an enrolment where neither the reference nor this machine knows the camera."""
-        reference = self.gate.open(self.settings).cameras
-        return None if self.camera in reference.by_id else Enrolment(self.camera)
+        reference = self.gate.open(self.settings).reference
+        known = Cameras.read({} if reference is None else reference.extra)
+        return None if self.camera in known.by_id else Enrolment(self.camera)
 
     def _enrol(self, enrolment: Enrolment, payload: dict[str, Any]) -> None:
         """Learn from one frame; once there are enough, judge the camera by its own."""

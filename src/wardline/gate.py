@@ -20,7 +20,6 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from wardline import opening
-from wardline.cameras import Cameras
 from wardline.chain import Answers, Chain, OpenChain
 from wardline.contract import Admitted, Tabular
 from wardline.errors import DeclarationError, OpeningError
@@ -30,6 +29,7 @@ from wardline.inference import Batch
 from wardline.owner import Launch, Owner
 from wardline.panel import Judgement, Panel
 from wardline.record import Records, RecordSchema, Verdicts
+from wardline.reference import Reference
 from wardline.settings import Settings
 from wardline.slices import Slices
 from wardline.telemetry import request_id as new_request_id
@@ -180,7 +180,7 @@ class OpenGate:
     sink: Sink
     schema: RecordSchema
     level: float | None
-    cameras: Cameras
+    reference: Reference | None
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.

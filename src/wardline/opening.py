@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from wardline import cameras, golden
-from wardline.cameras import Cameras
+from wardline import golden
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Cameras]
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Reference | None]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -77,8 +76,7 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         chain.close()
         raise
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
-    known = Cameras.read(reference.extra if reference is not None else {})
-    return chain, inputs, outputs, opened, schema, level, known
+    return chain, inputs, outputs, opened, schema, level, reference
 
 
 def site(gate: Gate) -> Site:
@@ -170,6 +168,8 @@ def _reference(gate: Gate, settings: Settings) -> Reference | None:
             "%s: raise the version, or build the reference anew", gate.name, gate.features.version,
         )  # fmt: skip
     if gate.contract.pictures:  # cameras enrolled here know more of themselves than training did
+        from wardline import cameras  # noqa: PLC0415 - tables need no OpenCV
+
         enrolled = cameras.load(settings.home / gate.name / "cameras.json")
         known = {**reference.extra.get("cameras", {}), **enrolled}
         reference = msgspec.structs.replace(reference, extra={**reference.extra, "cameras": known})

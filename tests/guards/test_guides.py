@@ -11,7 +11,7 @@ from wardline import guards
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("guide", ["guards.md", "add_a_guard.md"])
+@pytest.mark.parametrize("guide", ["guards.md", "add_a_guard.md", "camera.md"])
 def test_the_code_in_a_guide_runs_and_prints_what_it_says(guide: str) -> None:
     failed, tried = doctest.testfile(str(DOCS / guide), module_relative=False)
     assert tried

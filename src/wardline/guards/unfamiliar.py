@@ -37,7 +37,9 @@ class Unfamiliar:
     block: float | None = None
     name: str = "unfamiliar"
     stage: ClassVar[Stage] = Stage.OUTPUT
-    _ranks: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict, repr=False)
+    _ranks: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 < self.warn < 1.0 or (self.block is not None and not 0.0 < self.block <= self.warn):
