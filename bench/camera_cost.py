@@ -80,7 +80,7 @@ def main() -> None:
         verdict = "within" if share <= allowed else "OVER"
         print(
             f"{name} ({len(data) / 1e3:.0f} kB): decode {decode:.2f} ms; header {read * 1e3:.0f} µs, "
-            f"features {vector:.2f} ms, guards {check:.2f} ms; {share:.3f} of the decode ({verdict} {allowed:.2f})"
+            f"features {vector:.2f} ms, guards {check:.2f} ms; {share:.3f} of it ({verdict} {allowed:.2f})"
         )
     import msgspec  # noqa: PLC0415 - only to weigh
 
