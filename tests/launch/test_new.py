@@ -70,7 +70,7 @@ def test_an_awkward_table_becomes_a_gate_that_answers(project):
         r"placed_at: .*Timestamp.*# review: the column is called \"placed at\"; a timestamp", text
     )
     assert re.search(r"items: Annotated\[int, Field\(ge=0, le=54\)\] \| None = None", text)
-    assert "class_: Literal['rail', 'road', 'sea'] | None = None" in text
+    assert 'class_: Literal["rail", "road", "sea"] | None = None' in text
     assert "express: bool" in text
     assert re.search(r"remark: .*# review: looks like an identifier", text)
     assert "review" in said

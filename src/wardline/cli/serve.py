@@ -92,7 +92,12 @@ def _screen(gate: Gate, address: str, settings: Settings, workers: int, identity
     table.add_row("chain", " → ".join([*gate.chain.names, "abstain"]))
     table.add_row("guards", ", ".join(guard.name for guard in gate.guards) or "none")
     table.add_row("reference", str(gate.reference_dir) if gate.reference_dir else "none")
-    table.add_row("owner", f"{owner.team}, pages {owner.page}" if owner else "nobody: give the gate an Owner")
+    table.add_row(
+        "owner",
+        f"{owner.team}, pages {owner.page}"
+        if owner and not owner.blanks()
+        else "nobody: give the gate an Owner",
+    )
     table.add_row(
         "records", f"{settings.home / gate.name / 'records'}, every row, flushed each {log.flush_s:g} s"
     )

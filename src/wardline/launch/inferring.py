@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import math
 import re
@@ -150,7 +151,13 @@ def _outward(value: float, side: int, margin: float) -> float:
 
 
 def literal(value: Any) -> str:
-    """Write a value as Python source would."""
+    """Write a value as Python source would.
+
+    >>> print(literal("it's"), literal(("a", "b")), literal(2.5))
+    "it's" ("a", "b") 2.5
+    """
     if isinstance(value, datetime):
-        return repr(value.isoformat())
-    return repr(value)
+        value = value.isoformat()
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

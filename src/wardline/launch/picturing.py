@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wardline.launch.inferring import literal
 from wardline.launch.scaffold import Plan, blanks
 
 
@@ -9,7 +10,7 @@ def declaration(plan: Plan) -> str:
     """Return guards/NAME.py of a gate over pictures."""
     title, name = plan.title, plan.name
     notes = "".join(f"\n# review: {note}" for note in plan.reviews)
-    example = ", ".join(f"{key!r}: {value!r}" for key, value in plan.example.items())
+    example = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in plan.example.items())
     return f'''"""{title}: what is on this picture? Inferred: confirm what is marked."""
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class {title}(Frame):
 
 def usual(row: {title}) -> str:
     """Answer without a model: the class with most training pictures."""
-    return {plan.usual!r}
+    return {literal(plan.usual)}
 
 
 gate = Gate(

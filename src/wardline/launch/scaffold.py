@@ -79,7 +79,7 @@ def {name}_features(row: {title}) -> {title}Features:
 
 def usual(row: {title}) -> {"str" if plan.classes else "float"}:
     """Answer without a model: what is most usual in the training data."""
-    return {plan.usual!r}
+    return {literal(plan.usual)}
 '''
 
 
@@ -95,7 +95,7 @@ def _gate(plan: Plan) -> str:
         {plan.title},
         examples=[
             {{
-{_lines((f"{key!r}: {literal(value)}," for key, value in plan.example.items()), 16)}
+{_lines((f"{literal(key)}: {literal(value)}," for key, value in plan.example.items()), 16)}
             }}
         ],
     ),
@@ -109,7 +109,7 @@ def _gate(plan: Plan) -> str:
 def blanks(plan: Plan) -> str:
     """Return the end of a gate: what only a person can settle, left blank."""
     name = plan.name
-    classes = f"\n    classes={plan.classes!r}," if plan.classes else ""
+    classes = f"\n    classes={literal(plan.classes)}," if plan.classes else ""
     return f"""    # `wardline check` refuses blanks: who is responsible, who is paged, and who is paged next?
     owner=Owner(team="", page="", escalate="", runbook="docs/runbooks/{name}.md"),
     launch=Launch(
@@ -201,7 +201,7 @@ def _field(field: Guess) -> str:
     base = {
         "float": "float", "int": "int", "bool": "bool", "text": "str", "time": "datetime",
         "identifier": "str" if field.longest else "int",
-        "category": f"Literal[{', '.join(repr(value) for value in field.values)}]",
+        "category": f"Literal[{', '.join(map(literal, field.values))}]",
     }[field.kind]  # fmt: skip
     notes = _notes(field)
     said = f"Annotated[{base}, {notes}]" if notes else base
