@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wardline.guard import judge
 from wardline.guards._scores import ordered
@@ -36,13 +37,17 @@ class DecodeHealth:
         """Count the flat rows at the end, in the thumbnail."""
         sampled = getattr(inference.row, "sampled", None)
         share = 0.0
-        if sampled is not None:
-            flat = np.ptp(sampled.thumbnail, axis=1).max(axis=1) == 0
-            last = sampled.thumbnail[:, 0]
-            filled = flat & (last == last[-1]).all(axis=1)
-            rows = int(filled[::-1].argmin()) if not filled.all() else 0  # a wholly flat frame is not torn
-            share = rows / len(flat)
+        if sampled is not None and (sampled.thumbnail[-1] == sampled.thumbnail[-1, 0]).all():
+            share = _filled(sampled.thumbnail)
         return judge(
             self, share, warn=self.warn, block=self.block, reason="decode.torn",
             subject="picture" if share else "", observed=share or None, expected="data to the last row",
         )  # fmt: skip
+
+
+def _filled(thumbnail: NDArray[np.uint8]) -> float:
+    """Return the share of rows at the end that all have the colour of the last pixel."""
+    same = (thumbnail == thumbnail[-1, 0]).all(axis=(1, 2))
+    if same.all():  # a wholly flat frame is not torn
+        return 0.0
+    return int(same[::-1].argmin()) / len(same)

@@ -56,8 +56,9 @@ class Occlusion:
             alike = agreement(seen, background)
             missing = (camera.likeness - alike) / camera.likeness
             if missing > max(score, 0.0):
-                moved = shift(seen, background)
-                cause = "geometry.view" if moved.likeness > _MOVED and alike < _MOVED else "optics.dirt"
+                cause = "optics.dirt"
+                if self.warn is not None and missing >= self.warn and alike < _MOVED:
+                    cause = "geometry.view" if shift(seen, background).likeness > _MOVED else cause
                 score, subject, observed = missing, "background", alike
                 expected = f"agreement of {camera.likeness:.2f} or more"
         return judge(

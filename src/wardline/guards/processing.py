@@ -13,13 +13,18 @@ from wardline.inference import Inference
 from wardline.reference import Reference
 from wardline.verdict import Finding, Stage
 
-_TABLE = {
+_FIRST = {
     "overshoot": (UP, "isp.sharpening"),
+    "gain_red": (BOTH, "isp.white_balance"),
+    "gain_blue": (BOTH, "isp.white_balance"),
+}
+"""Causes that move other statistics along: sharpening raises noise, colour moves tone."""
+
+_TABLE = {
+    **_FIRST,
     "detail_fine": (UP, "isp.sharpening"),
     "noise": (BOTH, "sensor.noise"),
     "noise_correlation": (UP, "isp.denoise"),
-    "gain_red": (BOTH, "isp.white_balance"),
-    "gain_blue": (BOTH, "isp.white_balance"),
     "black": (UP, "isp.black_level"),
     "tone_mid": (BOTH, "isp.tone"),
     "blockiness": (UP, "codec.requantised"),
@@ -57,6 +62,9 @@ class Processing:
     def check(self, inference: Inference) -> Finding:
         """Hold what the processing leaves in a picture to the camera's own."""
         found = strangest(self._cameras, inference, _TABLE)
+        first = strangest(self._cameras, inference, _FIRST)
+        if self.warn is not None and first.score >= self.warn:
+            found = first._replace(score=found.score)
         return judge(
             self, found.score, warn=self.warn, block=self.block, reason=found.cause or "isp.tone",
             subject=found.subject, observed=found.observed, expected=found.expected,
