@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from guards import employment, taxi
+from guards import employment, leaf, taxi, weather
 from models.building import ROOT
 from tests.examples import Limit
 from tests.launch.variants import variant
@@ -49,12 +49,20 @@ def rewritten(gate: Gate, **changes: Any) -> None:
     save(msgspec.structs.replace(reference, **changes), gate.reference_dir)
 
 
-@pytest.mark.parametrize("gate", [taxi.gate, employment.gate], ids=lambda gate: gate.name)
-def test_both_services_are_ready_to_launch(gate, tmp_path):
+@pytest.mark.parametrize("gate", [taxi.gate, employment.gate, weather.gate], ids=lambda gate: gate.name)
+def test_the_services_on_tables_are_ready_to_launch(gate, tmp_path):
     checked = check(gate, Settings(home=tmp_path))
     assert [(each.name, each.status, each.says) for each in checked.lines if each.status != "pass"] == []
     assert len(checked.lines) == 16
     assert list(tmp_path.iterdir()) == []  # the rehearsal left nothing
+
+
+def test_the_camera_service_may_launch_with_two_things_to_look_at(tmp_path):
+    checked = check(leaf.gate, Settings(home=tmp_path))
+    assert [(each.name, each.status) for each in checked.lines if each.status != "pass"] == [
+        ("reference", "warn"),  # 902 pictures
+        ("rule", "warn"),  # no rule says what is on a picture
+    ]
 
 
 def upstream(owner: Owner) -> Tabular:

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from wardline import Chain, Gate, Launch, Onnx, Owner, Risk, Rule
 from wardline.camera import Frame, Frames, Limits, frame_features
-from wardline.guards import ConformalSet, Margin, OutOfDistribution
+from wardline.guards import ConformalSet, DecodeHealth, Exposure, Fingerprint, Focus
+from wardline.guards import Margin, Occlusion, Processing
 {notes}
 
 class {title}(Frame):
@@ -38,7 +39,10 @@ gate = Gate(
     ),
     features=frame_features({title}),
     chain=Chain(Onnx("models/{name}/1", deadline_ms=500), Rule(usual, answers_blocked=True)),
-    guards=[OutOfDistribution(), Margin(), ConformalSet(level=0.9)],
+    guards=[
+        DecodeHealth(), Fingerprint(), Exposure(), Focus(), Occlusion(), Processing(),  # the camera
+        Margin(), ConformalSet(level=0.9),  # the answer
+    ],  # fmt: skip
     reference="models/{name}/1",
 {blanks(plan)}'''
 
