@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -166,6 +167,20 @@ def test_a_deadline_that_does_not_hold_at_p99_is_red(tmp_path):
     found = line(taxi.gate, "deadlines", tmp_path, clock=ticking)
     assert (found.status, found.subjects) == (Status.FAIL, ("taxi-linear",))  # 20 ms; the other has 50
     assert "30 of 20 ms" in found.says
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.05, 0.3])
+def test_a_rate_is_judged_by_the_exact_binomial_tail_at_its_declared_false_alarm_rate(rate):
+    from scipy.stats import binom
+
+    rows = 120
+    for count in (0, 1, 2, 5, 10, 40, 120):
+        assert rehearsal.at_least(count, rows, rate) == pytest.approx(
+            binom.sf(count - 1, rows, rate), abs=1e-12
+        )
+    drawn = np.random.default_rng(7).binomial(rows, rate, 20_000)
+    failed = [rehearsal.at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
+    assert np.mean(failed) <= rehearsal.FALSE_ALARM + 0.002
 
 
 def test_a_chain_without_rule_or_deadline_is_a_warning(tmp_path):
