@@ -24,12 +24,14 @@ ENROL = 40
 _KEPT = 40  # with more frames, an even subsample of them
 _EXPOSURE = Statistics._fields.index("exposure")
 _CHROMA = Statistics._fields.index("chroma")
+_SLACK = 20.0  # widths by which the range of one frame is short of the truth; of n frames, an nth
 _GRAIN = 16.0  # steps of a view's unit, in the kept background
 _TINY = 1e-6
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """How one statistic lies: around `center + slope * (exposure - light)`, its residual in [low, high].
+    """How one statistic lies: around `center + slope * (exposure - light)`, its residual in [low, high],
+    which few frames leave wider than what they showed.
 
     `width` is the residual's span without its largest hundredth on each side. Following exposure is what
     lets morning, noon and clouds pass.
@@ -160,9 +162,9 @@ def _usual(X: NDArray[np.float64]) -> dict[str, Usual]:
         residual = y - y.mean() - slope * apart
         low, high = np.percentile(residual, [1, 99])
         width = max(float(high - low), 0.02 * abs(float(y.mean())), _TINY)
-        found[name] = Usual(
-            float(y.mean()), slope, float(x.mean()), float(residual.min()), float(residual.max()), width
-        )
+        slack = width * _SLACK / len(y)
+        lowest, highest = float(residual.min()) - slack, float(residual.max()) + slack
+        found[name] = Usual(float(y.mean()), slope, float(x.mean()), lowest, highest, width)
     return found
 
 

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from wardline.camera.sources import SourceError, source_of
+from wardline.camera.sources import Shot, SourceError, source_of
 from wardline.cli.target import load
 from wardline.edge import Drop, Loop, Status
 from wardline.errors import DeclarationError, WardlineError
@@ -105,16 +105,22 @@ def _view(loop: Loop) -> None:
     console = Console()
     last = ("", "")
     if not console.is_terminal:
-        for _ in loop.run():
-            pass
+        for shot, verdict in loop.run():
+            last = _said(shot, verdict) or last
         console.print(_panel(loop.status, *last))
         return
     with Live(_panel(loop.status, *last), console=console, refresh_per_second=4) as live:
         for shot, verdict in loop.run():
-            if shot is not None and verdict is not None:
-                last = shot.name, f"{verdict.action.value} {verdict.prediction or ''}".strip()
+            last = _said(shot, verdict) or last
             live.update(_panel(loop.status, *last))
         live.update(_panel(loop.status, *last))
+
+
+def _said(shot: Shot | None, verdict: Verdict | None) -> tuple[str, str] | None:
+    if shot is None or verdict is None:
+        return None
+    answer = "" if verdict.prediction is None else f" {verdict.prediction}"
+    return shot.name, verdict.action.value + answer
 
 
 def _panel(status: Status, name: str, answer: str) -> Group:
