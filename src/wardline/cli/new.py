@@ -100,7 +100,7 @@ def _write(
     else:
         classes = _fit(parts, places["model"], sklearn)
     plan = scaffold.Plan(
-        name, parts.target, parts.fields, classes, parts.usual, parts.example, str(model or sklearn or ""),
+        name, parts.target, parts.fields, classes, parts.usual, parts.example,
         tuple(reviews),
     )  # fmt: skip
     files = picturing if parts.pictures else scaffold

@@ -22,7 +22,6 @@ class Plan:
     classes: tuple[str, ...]
     usual: str | float
     example: Mapping[str, Any]
-    model: str
     reviews: tuple[str, ...] = ()
 
     @property
