@@ -9,6 +9,7 @@ from wardline.fields import Row, Timestamp, Unit, rule
 from wardline.gate import Gate
 from wardline.guard import Guard, judge
 from wardline.inference import Batch, Inference, Screened
+from wardline.monitoring import AlertRule, Monitoring
 from wardline.owner import Business, Launch, Owner, Retrain, Upstream
 from wardline.predictors import Onnx, Python, Rule
 from wardline.record import Verdicts
@@ -18,6 +19,7 @@ from wardline.verdict import Action, Coverage, Finding, Measured, Risk, Severity
 
 __all__ = [
     "Action",
+    "AlertRule",
     "Batch",
     "Business",
     "Category",
@@ -32,6 +34,7 @@ __all__ = [
     "Launch",
     "LogSettings",
     "Measured",
+    "Monitoring",
     "Onnx",
     "Owner",
     "Python",

@@ -26,6 +26,7 @@ from wardline.errors import DeclarationError, OpeningError
 from wardline.features import Features
 from wardline.guard import Guard
 from wardline.inference import Batch
+from wardline.monitoring import Monitoring
 from wardline.owner import Launch, Owner
 from wardline.panel import Judgement, Panel
 from wardline.record import Records, RecordSchema, Verdicts
@@ -49,6 +50,7 @@ from wardline.verdict import (
 
 log = logging.getLogger(__name__)
 _UNSETTLED = Launch()
+_USUAL = Monitoring()
 
 
 class Sink(Protocol):
@@ -64,7 +66,7 @@ class Gate:
     `chain` answers, `guards` judge, `reference` is the directory of the bundle they judge by. `slices` are
     fields or features whose values split every report. `classes` names the classes in the order of the
     model's probabilities; without them the gate answers a number, in `unit`. `owner` answers for it,
-    `launch` is what `wardline check` wants settled. Relative paths start at the project: the directory
+    `launch` is what `wardline check` wants settled, `monitoring` how its records are watched. Relative paths start at the project: the directory
     above the `guards/` folder that declares the gate.
     """
 
@@ -79,6 +81,7 @@ class Gate:
         reference: str | None = None,
         owner: Owner | None = None,
         launch: Launch = _UNSETTLED,
+        monitoring: Monitoring = _USUAL,
         slices: Sequence[str] = (),
         risk: Risk = Risk.CLOSED,
         classes: Sequence[str] = (),
@@ -92,6 +95,7 @@ class Gate:
         self.guards = tuple(guards)
         self.owner = owner
         self.launch = launch
+        self.monitoring = monitoring
         self.slices = tuple(slices)
         self.risk = risk
         self.classes = tuple(classes)

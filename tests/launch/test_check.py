@@ -24,6 +24,7 @@ from wardline.launch.checklist import check
 from wardline.launch.inspection import inspect
 from wardline.launch.lines import Line, Status
 from wardline.reference import load, save
+from wardline.stats.binomial import at_least
 from wardline.testing import FakeClock, FakePredictor
 
 OWNER = taxi.gate.owner
@@ -175,11 +176,11 @@ def test_a_rate_is_judged_by_the_exact_binomial_tail_at_its_declared_false_alarm
 
     rows = 120
     for count in (0, 1, 2, 5, 10, 40, 120):
-        assert rehearsal.at_least(count, rows, rate) == pytest.approx(
+        assert at_least(count, rows, rate) == pytest.approx(
             binom.sf(count - 1, rows, rate), abs=1e-12
         )
     drawn = np.random.default_rng(7).binomial(rows, rate, 20_000)
-    failed = [rehearsal.at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
+    failed = [at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
     assert np.mean(failed) <= rehearsal.FALSE_ALARM + 0.002
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from wardline.errors import WardlineError
+from wardline import reference
+from wardline.errors import DeclarationError, WardlineError
 from wardline.gate import Gate
+from wardline.monitor.plan import Watched
 
 
 def load(target: str) -> Gate:
@@ -41,3 +43,24 @@ def importable() -> None:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+
+
+def watched(gate: Gate) -> Watched:
+    """Return what a monitor needs to know of a gate; DeclarationError where there is nothing to compare with."""
+    if gate.reference_dir is None:
+        raise DeclarationError(
+            f"gate {gate.name} has no reference, so nothing can be said to have changed: build one with "
+            "`wardline reference` and give the gate reference='models/NAME/1'"
+        )
+    return Watched(
+        name=gate.name,
+        reference=reference.load(gate.reference_dir, gate=gate.name),
+        features={column.name: column.kind for column in gate.features.schema.columns},
+        rungs=gate.chain.names,
+        classes=gate.classes,
+        slices=gate.slices,
+        owner=gate.owner,
+        launch=gate.launch,
+        upstream=gate.contract.upstream,
+        monitoring=gate.monitoring,
+    )

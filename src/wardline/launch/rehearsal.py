@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from wardline.launch.inspection import Inspection
 from wardline.launch.lines import Line, failed, passed, warned
 from wardline.predictor import Opened, Site
 from wardline.settings import Settings
+from wardline.stats.binomial import at_least
 from wardline.verdict import ACTIONS, Action
 
 CALLS = 200
@@ -190,16 +190,6 @@ def _rates(found: Inspection, run: Run) -> Line:
             "rates", "; ".join(told), "find out what blocks ordinary rows: `wardline records`", over
         )
     return passed("rates", "; ".join(told))
-
-
-def at_least(count: int, rows: int, rate: float) -> float:
-    """Return the chance of `count` or more among `rows` if each happens at `rate`: the exact binomial tail.
-
-    >>> at_least(0, 120, 0.001), round(at_least(1, 120, 0.001), 4)
-    (1.0, 0.1131)
-    """
-    fewer = (math.comb(rows, i) * rate**i * (1.0 - rate) ** (rows - i) for i in range(count))
-    return max(0.0, 1.0 - math.fsum(fewer))
 
 
 def _log(found: Inspection, run: Run) -> Line:

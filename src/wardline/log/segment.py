@@ -106,7 +106,7 @@ class Segment:
         self._gather.flush()
         with self._pending.getbuffer() as gathered:
             frame = bytearray(gathered)
-        place = next(_frames(pa.py_buffer(frame))).mark
+        place = next(frames(pa.py_buffer(frame))).mark
         frame[place : place + 8] = b"%08x" % zlib.crc32(frame)
         return frame
 
@@ -146,9 +146,9 @@ class Contents(NamedTuple):
         buffer = pa.py_buffer(data)
         whole: list[tuple[int, int]] = []
         end = good = 0
-        for frame in _frames(buffer):
+        for frame in frames(buffer):
             end = frame.end
-            if _intact(buffer, frame):
+            if intact(buffer, frame):
                 whole.append((frame.start, frame.end))
                 good += frame.end - frame.start
             elif not whole:
@@ -166,7 +166,7 @@ class Contents(NamedTuple):
         return cls(schema, batches, lost, torn)
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """Where one batch lies, with what precedes it; `mark` is where its checksum stands, or -1."""
 
     start: int
@@ -174,7 +174,7 @@ class _Frame(NamedTuple):
     mark: int
 
 
-def _frames(buffer: pa.Buffer) -> Iterator[_Frame]:
+def frames(buffer: pa.Buffer) -> Iterator[Frame]:
     """Walk the batches for as long as the lengths make sense, without believing what is in them."""
     reader = pa.BufferReader(buffer)
     start = 0
@@ -191,11 +191,11 @@ def _frames(buffer: pa.Buffer) -> Iterator[_Frame]:
         metadata = bytes(buffer.slice(begin, reader.tell() - begin - body))
         found = metadata.find(_MARK)
         end = reader.tell()
-        yield _Frame(start, end, -1 if found < 0 else begin + found + len(_MARK))
+        yield Frame(start, end, -1 if found < 0 else begin + found + len(_MARK))
         start = end
 
 
-def _intact(buffer: pa.Buffer, frame: _Frame) -> bool:
+def intact(buffer: pa.Buffer, frame: Frame) -> bool:
     if frame.mark < 0:
         return False
     view = memoryview(buffer)

@@ -9,7 +9,7 @@ _CLOSE = 1e-16
 _STEPS = 10_000
 
 
-def survival(statistic: float, degrees: int) -> float:
+def survival(statistic: float, degrees: float) -> float:
     """Probability that a chi-square variable of `degrees` degrees of freedom exceeds `statistic`.
 
     Regularised upper incomplete gamma function Q(degrees / 2, statistic / 2): its series left of the mode,

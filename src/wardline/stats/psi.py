@@ -38,6 +38,7 @@ def psi(
     *,
     reference_rows: float | None = None,
     window_rows: float | None = None,
+    clumping: float = 0.0,
 ) -> Divergence:
     """Compare two counts over the same frozen bins, shape (bins,).
 
@@ -45,7 +46,8 @@ def psi(
     that either side has seen; PSI / (1/n + 1/m) then follows chi-square with B - 1 degrees on healthy data
     (Yurdakul & Naranjo 2020, with Laplace-Jeffreys smoothing). For the p-value alone, thin bins are pooled
     first: in them the approximation fails. `reference_rows` and `window_rows` are effective sample sizes
-    for dependent rows; without them rows count as independent. Either side empty: nothing can be said.
+    for dependent rows, `clumping` how unevenly the dependence falls on the bins (`stats.dependence`);
+    without them rows count as independent. Either side empty: nothing can be said.
 
     The shares are 1/2, 1/2 against 0.5/4 and 3.5/4, so PSI = 3/8 ln 4 + 3/8 ln 7/4:
 
@@ -66,7 +68,7 @@ def psi(
     first, second = pool(reference[seen], window[seen])
     statistic = float(contributions(first, second).sum()) / noise
     degrees = len(first) - 1
-    p_value = survival(statistic, degrees)
+    p_value = survival(statistic / (1.0 + clumping), degrees / (1.0 + clumping))
     return Divergence(value, bias, max(0.0, value - bias), p_value, degrees, parts)
 
 

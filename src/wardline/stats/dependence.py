@@ -1,0 +1,103 @@
+"""Dependence between rows: how many independent ones a row is worth, read off counts of blocks."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_BLOCKS = 8
+"""Blocks below which nothing is known of dependence."""
+
+_SPREADS = (1, 2, 4, 8)  # neighbouring blocks are joined: dependence may reach further than one
+_TRIM = 0.15  # share of neighbours left out: a change falls between few of them
+_LEAST_GAPS = 32  # differences below which the largest effect would be the luckiest one
+_CUT = 1.0364  # the standard normal's 85th percentile
+
+
+class Dependence(NamedTuple):
+    """`effect`: how many dependent rows are worth one (1: independent); `clumping`: how unevenly that falls
+    on the bins (0: evenly). Both enter the p-value as Rao & Scott's (1984) second-order correction."""
+
+    effect: float = 1.0
+    clumping: float = 0.0
+
+    @property
+    def known(self) -> bool:
+        """False where there were too few blocks to say anything."""
+        return self.effect == self.effect
+
+
+UNKNOWN = Dependence(float("nan"), 0.0)
+
+
+def dependence(blocks: NDArray[np.int64]) -> Dependence:
+    """Estimate the dependence between rows from counts, shape (blocks, bins), of stretches in sequence.
+
+    Independent rows make neighbouring blocks differ by chi-square with its degrees of freedom on average,
+    dependent ones by a multiple: the design effect (Kish 1965, by von Neumann's 1941 differences). A
+    change falls between two blocks, so the largest few differences are left out: a change does not pass
+    for dependence. Blocks are also joined in twos, fours and eights; the largest effect counts.
+
+    Rows that come in turns of 25 on one side and 25 on the other are worth less than rows at random:
+
+    >>> turns = np.tile([[25, 0], [0, 25], [25, 0], [25, 0], [0, 25]], (8, 1))
+    >>> dependence(turns).effect > 10, dependence(turns[:5]).known
+    (True, False)
+    """
+    blocks = blocks[blocks.sum(axis=1) > 0]
+    worst = Dependence()
+    if len(blocks) < LEAST_BLOCKS:
+        return UNKNOWN
+    contrasts = max(1, int((blocks.sum(axis=0) > 0).sum()) - 1)
+    for spread in _SPREADS:
+        count = len(blocks) // spread
+        if count < LEAST_BLOCKS or (spread > 1 and count * contrasts < _LEAST_GAPS):
+            break
+        joined = blocks[len(blocks) - count * spread :].reshape(count, spread, -1).sum(axis=1)
+        worst = max(worst, _neighbours(joined))
+    return worst
+
+
+def _neighbours(blocks: NDArray[np.int64]) -> Dependence:
+    """Compare each block with the next: mean and spread of the design effects of all contrasts of bins."""
+    kept = _without_thin(blocks)
+    degrees = kept.shape[1] - 1
+    if degrees < 1:
+        return Dependence()
+    rows = kept.sum(axis=1, keepdims=True).astype(np.float64)
+    shares = kept / rows
+    expected = kept.sum(axis=0) / kept.sum()
+    scale = np.sqrt(1.0 / rows[:-1] + 1.0 / rows[1:])
+    gaps = (shares[1:] - shares[:-1]) / scale / np.sqrt(expected)  # each has unit variance a contrast
+    ratios = (gaps**2).sum(axis=1) / degrees
+    left = np.argsort(ratios)[: int(np.ceil(len(ratios) * (1.0 - _TRIM)))]
+    fair = _trimmed_mean(degrees)
+    covariance = gaps[left].T @ gaps[left] / (len(left) * fair)
+    effect = float(np.trace(covariance)) / degrees
+    clumping = degrees * float((covariance**2).sum()) / max(effect * degrees, 1e-12) ** 2 - 1.0
+    # Differences share a block with the next: of n of them, about two thirds are free (Seber & Lee).
+    return Dependence(max(1.0, effect), max(0.0, clumping - 1.5 * degrees / len(left)))
+
+
+def _without_thin(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Join the bins that a typical block hardly fills; bins that nothing fell into are left out."""
+    whole = blocks.sum(axis=0)
+    thin = whole < len(blocks)
+    if not thin.any():
+        return blocks
+    rest = blocks[:, thin].sum(axis=1, keepdims=True)
+    kept = blocks[:, ~thin]
+    return np.concatenate([kept, rest], axis=1) if rest.any() else kept
+
+
+@functools.cache
+def _trimmed_mean(degrees: int) -> float:
+    """Mean of a chi-square over its degrees without the largest 15 % (Wilson & Hilferty's cube root)."""
+    z = np.linspace(-3.5, _CUT, 400)
+    weight = np.exp(-z * z / 2)
+    spread = 2.0 / (9.0 * degrees)
+    ratio = np.maximum(0.0, 1.0 - spread + z * np.sqrt(spread)) ** 3
+    return float((ratio * weight).sum() / weight.sum())
