@@ -29,7 +29,7 @@ from wardline.inference import Batch
 from wardline.monitoring import Monitoring
 from wardline.owner import Launch, Owner
 from wardline.panel import Judgement, Panel
-from wardline.record import Records, RecordSchema, Verdicts
+from wardline.record import BY_RUNG, Records, RecordSchema, Verdicts
 from wardline.reference import Reference
 from wardline.settings import Settings
 from wardline.slices import Slices
@@ -37,7 +37,6 @@ from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
 from wardline.verdict import (
     STERNNESS,
-    Action,
     Coverage,
     Finding,
     Risk,
@@ -66,8 +65,8 @@ class Gate:
     `chain` answers, `guards` judge, `reference` is the directory of the bundle they judge by. `slices` are
     fields or features whose values split every report. `classes` names the classes in the order of the
     model's probabilities; without them the gate answers a number, in `unit`. `owner` answers for it,
-    `launch` is what `wardline check` wants settled, `monitoring` how its records are watched. Relative paths start at the project: the directory
-    above the `guards/` folder that declares the gate.
+    `launch` is what `wardline check` wants settled, `monitoring` how its records are watched. Relative
+    paths start at the project: the directory above the `guards/` folder that declares the gate.
     """
 
     def __init__(
@@ -265,11 +264,11 @@ class OpenGate:
         positions = admitted.positions
         if positions.size == admitted.count:
             records.rungs, records.values = answers.rungs, answers.values
-            records.actions = _BY_RUNG[answers.rungs]
+            records.actions = BY_RUNG[answers.rungs]
         else:
             records.rungs[positions] = answers.rungs
             records.values[positions] = answers.values
-            records.actions[positions] = _BY_RUNG[answers.rungs]
+            records.actions[positions] = BY_RUNG[answers.rungs]
         records.block = batch.block
         records.slices = Slices(self.schema.slices, self.gate.contract.fields, batch, admitted.columns)
         rows = before.findings.keys() | answers.findings.keys()
@@ -313,9 +312,4 @@ class OpenGate:
             close()
 
 
-_BY_RUNG = np.full(
-    128, STERNNESS[Action.FALLBACK], dtype=np.int8
-)  # the action of a rung, if nothing is found
-_BY_RUNG[0] = STERNNESS[Action.SERVE]
-_BY_RUNG[-1] = STERNNESS[Action.ABSTAIN]  # rung -1: nobody answered
 _FAILED_OPEN = Finding("chain", Stage.CHAIN, Severity.WARN, "chain.failed_open", score=1.0, threshold=1.0)

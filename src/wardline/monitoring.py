@@ -44,7 +44,7 @@ class AlertRule:
     def __post_init__(self) -> None:
         if self.signal.partition(".")[0] not in FAMILIES:
             raise DeclarationError(
-                f"an alert rule is about one of {', '.join(FAMILIES)} (or a signal of it, such as drift.psi), "
+                f"an alert rule is about one of {', '.join(FAMILIES)} (or a signal of it, as drift.psi is), "
                 f"not {self.signal!r}"
             )
         if min(self.for_s, self.clear_s, self.cool_s, self.escalate_s) < 0:
@@ -112,8 +112,8 @@ class Monitoring:
         strange = self.shares.keys() - set(FAMILIES)
         if strange or sum(self.shares.values()) > 1.0 + 1e-9 or min(self.shares.values(), default=0.0) < 0:
             raise DeclarationError(
-                f"shares= splits one budget over {', '.join(FAMILIES)}: the parts are not negative and sum to "
-                "at most 1"
+                f"shares= splits one budget over {', '.join(FAMILIES)}: the parts are not negative and "
+                "sum to at most 1"
             )
 
     def rule(self, signal: str) -> AlertRule | None:

@@ -24,6 +24,11 @@ from wardline.verdict import (
     Verdict,
 )
 
+BY_RUNG = np.full(128, STERNNESS[Action.FALLBACK], dtype=np.int8)
+"""The action of each rung's answer, if nothing is found."""
+BY_RUNG[0] = STERNNESS[Action.SERVE]
+BY_RUNG[-1] = STERNNESS[Action.ABSTAIN]  # rung -1: nobody answered
+
 STAGES = ("contract", "features", "input", "chain", "output", "verdict")
 """The stages that are timed, in the order of the path."""
 

@@ -176,9 +176,7 @@ def test_a_rate_is_judged_by_the_exact_binomial_tail_at_its_declared_false_alarm
 
     rows = 120
     for count in (0, 1, 2, 5, 10, 40, 120):
-        assert at_least(count, rows, rate) == pytest.approx(
-            binom.sf(count - 1, rows, rate), abs=1e-12
-        )
+        assert at_least(count, rows, rate) == pytest.approx(binom.sf(count - 1, rows, rate), abs=1e-12)
     drawn = np.random.default_rng(7).binomial(rows, rate, 20_000)
     failed = [at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
     assert np.mean(failed) <= rehearsal.FALSE_ALARM + 0.002

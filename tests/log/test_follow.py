@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.monitor.traffic import batch, requests, segment, watched
+from tests.monitor import traffic
+from tests.monitor.traffic import batch, requests, watched
 from wardline.log.follow import Follower
 from wardline.log.seal import seal
+from wardline.log.segment import Segment
 
 KNOWN = watched(np.random.default_rng(7), rows=2000)
 RNG = np.random.default_rng(0)
@@ -20,11 +23,25 @@ def flush(number: int, rows: int = 20):
     return batch(KNOWN, requests(RNG, rows, at=1e9 + number))
 
 
+@pytest.fixture
+def segment() -> Iterator[Callable[..., Segment]]:
+    """Begins segments, and lets go of their files at the end."""
+    begun: list[Segment] = []
+
+    def begin(*args: object) -> Segment:
+        begun.append(traffic.segment(*args))  # type: ignore[arg-type]
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.forget()
+
+
 def ids(follower: Follower, most: int = 65_536) -> list[str]:
     return [name for piece in follower.poll(most) for name in piece.table["request_id"].to_pylist()]
 
 
-def test_records_are_given_once_as_they_are_flushed(tmp_path: Path) -> None:
+def test_records_are_given_once_as_they_are_flushed(segment, tmp_path: Path) -> None:
     follower = Follower([tmp_path])
     one = segment(KNOWN, tmp_path, "a-1-0")
     assert ids(follower) == []
@@ -36,7 +53,7 @@ def test_records_are_given_once_as_they_are_flushed(tmp_path: Path) -> None:
     assert ids(follower) == []
 
 
-def test_sealing_gives_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
+def test_sealing_gives_nothing_twice_and_loses_nothing(segment, tmp_path: Path) -> None:
     follower = Follower([tmp_path])
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
@@ -51,7 +68,7 @@ def test_sealing_gives_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sealed", [False, True])
-def test_a_restart_goes_on_where_it_was(tmp_path: Path, sealed: bool) -> None:
+def test_a_restart_goes_on_where_it_was(segment, tmp_path: Path, sealed: bool) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
     one.write(flush(2))
@@ -66,7 +83,7 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path, sealed: bool) -> None:
     assert sum(again.positions.values()) == 60
 
 
-def test_a_piece_that_was_not_worked_off_is_given_again_after_a_restart(tmp_path: Path) -> None:
+def test_a_piece_that_was_not_worked_off_is_given_again_after_a_restart(segment, tmp_path: Path) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
     follower = Follower([tmp_path])
@@ -76,7 +93,7 @@ def test_a_piece_that_was_not_worked_off_is_given_again_after_a_restart(tmp_path
     assert len(ids(Follower([tmp_path], follower.positions))) == 20
 
 
-def test_several_workers_and_hosts_are_read_and_a_copy_is_not_read_twice(tmp_path: Path) -> None:
+def test_several_workers_and_hosts_are_read_and_a_copy_is_not_read_twice(segment, tmp_path: Path) -> None:
     here, there = tmp_path / "records", tmp_path / "share" / "edge-7"
     for name, folder in (("a-1-0", here), ("a-2-0", here), ("edge_7-9-0", there)):
         one = segment(KNOWN, folder, name)
@@ -89,7 +106,7 @@ def test_several_workers_and_hosts_are_read_and_a_copy_is_not_read_twice(tmp_pat
     assert sum(piece.table.num_rows for piece in pieces) == 60
 
 
-def test_pieces_are_no_larger_than_asked_for(tmp_path: Path) -> None:
+def test_pieces_are_no_larger_than_asked_for(segment, tmp_path: Path) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     for number in range(10):
         one.write(flush(number))
@@ -98,7 +115,7 @@ def test_pieces_are_no_larger_than_asked_for(tmp_path: Path) -> None:
     assert [piece.table.num_rows for piece in Follower([tmp_path]).poll(50)] == [50, 50, 50, 50]
 
 
-def test_a_write_cut_short_is_read_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_write_cut_short_is_read_once_it_is_whole(segment, tmp_path: Path) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
     before = one.path.stat().st_size
@@ -113,7 +130,7 @@ def test_a_write_cut_short_is_read_once_it_is_whole(tmp_path: Path) -> None:
     assert len(ids(follower)) == 20
 
 
-def test_damage_costs_the_batch_it_lies_in(tmp_path: Path) -> None:
+def test_damage_costs_the_batch_it_lies_in(segment, tmp_path: Path) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
     before = one.path.stat().st_size
@@ -134,7 +151,7 @@ def test_what_cannot_be_read_is_named_once(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_what_was_deleted_is_forgotten(tmp_path: Path) -> None:
+def test_what_was_deleted_is_forgotten(segment, tmp_path: Path) -> None:
     one = segment(KNOWN, tmp_path, "a-1-0")
     one.write(flush(1))
     follower = Follower([tmp_path])

@@ -36,7 +36,8 @@ def same(one: Ladder, other: Ladder) -> bool:
     return all(
         left.keys() == right.keys()
         and all(
-            np.array_equal(left[at].sliced, right[at].sliced) and np.array_equal(left[at].whole, right[at].whole)
+            np.array_equal(left[at].sliced, right[at].sliced)
+            and np.array_equal(left[at].whole, right[at].whole)
             for at in left
         )
         for left, right in zip(one.rungs, other.rungs, strict=True)
@@ -70,12 +71,14 @@ def test_counts_are_those_of_numpy_over_the_same_rows() -> None:
     counts = window.counts()
     profile = KNOWN.reference.features["income"]
     values = np.array([np.nan if value is None else value for value in odd["income"]], dtype=float)
-    assert PLAN.sliced["feature.income"].of(counts).tolist() == bins.count(
-        profile.edges, profile.atoms, values
-    ).tolist()
-    assert PLAN.sliced["feature.region"].of(counts).tolist() == bins.count_categories(
-        list(KNOWN.reference.features["region"].categories), odd["region"]
-    ).tolist()
+    assert (
+        PLAN.sliced["feature.income"].of(counts).tolist()
+        == bins.count(profile.edges, profile.atoms, values).tolist()
+    )
+    assert (
+        PLAN.sliced["feature.region"].of(counts).tolist()
+        == bins.count_categories(list(KNOWN.reference.features["region"].categories), odd["region"]).tolist()
+    )
     assert PLAN.sliced["strange.region"].of(counts).tolist() == [1]
     assert PLAN.sliced["strange.income"].of(counts).tolist() == [2]
 
@@ -84,7 +87,7 @@ def test_a_row_counts_for_all_rows_and_for_its_slice() -> None:
     made = requests(np.random.default_rng(2), 40, channel=("web", "web", "web", "app"))
     counts = counted(KNOWN, [made]).last(40).blocks.sum(axis=0)
     rows = {PLAN.name(place): int(counts[place, 0]) for place in range(len(PLAN.slices))}
-    assert rows == {"": 40, "channel=(other)": 40, "channel=web": 0, "channel=app": 0} or rows[""] == 40
+    assert rows == {"": 40, "channel=web": 30, "channel=app": 10, "channel=(other)": 0}
 
 
 def test_rejected_rows_have_no_features_to_count() -> None:

@@ -1,4 +1,4 @@
-"""Traffic of a small gate: a reference, and records of rows like it or unlike it, written as servers write."""
+"""Traffic of a small gate: a reference, and records of rows like it or not, written as servers write."""
 
 from __future__ import annotations
 

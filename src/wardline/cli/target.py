@@ -46,7 +46,7 @@ def importable() -> None:
 
 
 def watched(gate: Gate) -> Watched:
-    """Return what a monitor needs to know of a gate; DeclarationError where there is nothing to compare with."""
+    """Return what a monitor needs to know of a gate; DeclarationError where it has no reference."""
     if gate.reference_dir is None:
         raise DeclarationError(
             f"gate {gate.name} has no reference, so nothing can be said to have changed: build one with "

@@ -59,7 +59,8 @@ class Columns:
     @cached_property
     def time(self) -> NDArray[np.int64]:
         """Nanoseconds since the epoch."""
-        return self._whole("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        values: NDArray[np.int64] = self._whole("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return values
 
     def number(self, name: str) -> NDArray[np.float64]:
         """Return a column of numbers; missing is NaN."""

@@ -1,4 +1,4 @@
-"""Following a log: each record given once, as it is flushed, from any number of writers, hosts and folders."""
+"""Following a log: each record once, as it is flushed, from any number of writers, hosts and folders."""
 
 from __future__ import annotations
 

@@ -196,6 +196,7 @@ def frames(buffer: pa.Buffer) -> Iterator[Frame]:
 
 
 def intact(buffer: pa.Buffer, frame: Frame) -> bool:
+    """Say whether a frame's bytes are as they were written, by its checksum."""
     if frame.mark < 0:
         return False
     view = memoryview(buffer)

@@ -1,4 +1,4 @@
-"""The checkpoint: what was counted and how far was read, in one file, so that neither is without the other."""
+"""The checkpoint: what was counted and how far was read, in one file: neither is without the other."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _small(parts: list[Any]) -> Any:
 def restore(path: Path, plan: Plan) -> tuple[Ladder, dict[str, int], dict[str, Any]] | None:
     """Read it back; None where there is none, or none that fits: then the log is counted from its start."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             head = json.loads(bytes(arrays["head"]))
             if head["format"] != FORMAT or head["plan"] != plan.id:
                 log.info("the gate or its reference changed: the monitor counts the log anew")
@@ -72,7 +72,7 @@ def restore(path: Path, plan: Plan) -> tuple[Ladder, dict[str, int], dict[str, A
                     buckets[at] = Bucket(sliced[place].copy(), whole[place].copy())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         log.warning("%s cannot be read (%s): the monitor counts the log anew", path, error)
         return None
     return ladder, {str(stem): int(rows) for stem, rows in head["positions"].items()}, head["extra"]

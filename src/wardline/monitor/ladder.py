@@ -126,8 +126,8 @@ class Ladder:
             horizon = self._horizon(place)
             for at in [at for at in buckets if at <= horizon]:
                 del buckets[at]
-        oldest = self._horizon(len(STEPS) - 1) * 24
-        for key in [key for key in self.sources if key[1] <= oldest]:
+        oldest = (self._horizon(len(STEPS) - 1) + 1) * 24
+        for key in [key for key in self.sources if key[1] < oldest]:
             del self.sources[key]
 
     @property

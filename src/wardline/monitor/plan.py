@@ -1,7 +1,8 @@
-"""What is counted of each record: every question the monitor answers is a sum of whole numbers laid out here."""
+"""What is counted of each record: every answer of the monitor is a sum of whole numbers laid out here."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,7 +105,8 @@ class Binner:
         if not profile.known_complete or not len(self._known):
             return np.zeros(len(values), dtype=np.bool_)
         near = np.minimum(np.searchsorted(self._known, values), len(self._known) - 1)
-        return (self._known[near] != values) & ~np.isnan(values)
+        strange: NDArray[np.bool_] = (self._known[near] != values) & ~np.isnan(values)
+        return strange
 
     def names(self, column: Coded) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the bins of a column of names, and which of them training never had."""
@@ -230,9 +232,9 @@ class Plan:
     @cached_property
     def id(self) -> str:
         """A fingerprint of the layout: counts of another plan cannot be added to these."""
-        import hashlib  # noqa: PLC0415 - once a process
-
-        told = (self.watched.reference.id, self.slices, tuple(self.sliced.items()), tuple(self.whole.items()))
+        reference = self.watched.reference
+        counts = [profile.counts.tolist() for profile in reference.features.values()]
+        told = (reference.id, counts, self.slices, tuple(self.sliced.items()), tuple(self.whole.items()))
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def name(self, place: int) -> str:
@@ -247,5 +249,3 @@ def _laid(sizes: Mapping[str, int]) -> dict[str, Span]:
         spans[name] = Span(start, size)
         start += size
     return spans
-
-

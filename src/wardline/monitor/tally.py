@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.features import Kind
 from wardline.log.columns import Columns
 from wardline.monitor.plan import EDGES_US, OOD_BINS, OTHER, PRINTS, ROW_PRINTS, Plan
 from wardline.record import STAGES
@@ -102,7 +101,9 @@ class Tally:
         for name, binner in self.plan.binners.items():
             if binner.text:
                 codes, strange = binner.names(records.text(name))
-                codes, strange = (codes, strange) if admitted is None else (codes[admitted], strange[admitted])
+                codes, strange = (
+                    (codes, strange) if admitted is None else (codes[admitted], strange[admitted])
+                )
             else:
                 values = records.feature(name)
                 values = values if admitted is None else values[admitted]
@@ -126,9 +127,7 @@ class Tally:
             yield f"answer.{name}", codes, about
         yield from self._shadow(records)
 
-    def _shadow(
-        self, records: Columns
-    ) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.intp] | None]]:
+    def _shadow(self, records: Columns) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.intp] | None]]:
         """Where a second model answered the same row: how often the two differ."""
         if self.plan.watched.classes:
             one, other = records.coded("prediction"), records.coded("shadow_prediction")
