@@ -108,27 +108,33 @@ def answer_differences(
     golden: Golden, rungs: Mapping[str, Opened], pins: Mapping[str, str], seen: Recomputed
 ) -> Iterator[Difference]:
     """Hold every rung's answers to those training recorded; ask only where the features agree."""
-    for name, expected in golden.answers.items():
-        rung = rungs.get(name)
-        if rung is None or not len(seen.places):
-            continue
-        got = answers(rung, seen.batch)
-        want = expected[seen.places]
-        if got.shape != want.shape:
-            yield Difference(name, golden.ids[0], f"{want.shape[1]} numbers a row", f"{got.shape[1]}",
-                             "model file", len(want), len(want))  # fmt: skip
-            continue
-        apart = np.abs(got - want) / np.maximum(np.abs(want), 1.0)
-        bad = ~(apart <= ANSWER_TOLERANCE) & ~(np.isnan(got) & np.isnan(want))
-        if bad.any():
-            kind = "model file" if pins.get(name) not in (None, "", rung.sha256) else "library version"
-            place, column = np.unravel_index(
-                np.argmax(np.where(bad, np.nan_to_num(apart, nan=np.inf), -1.0)), bad.shape
-            )
-            yield Difference(
-                name, golden.ids[seen.places[place]], f"{want[place, column]:.6g}",
-                f"{got[place, column]:.6g}", kind, int(bad.any(axis=1).sum()), len(want),
-            )  # fmt: skip
+    for name in golden.answers:
+        if name in rungs and len(seen.places):
+            found = _answered_otherwise(name, golden, rungs[name], pins.get(name, ""), seen)
+            if found is not None:
+                yield found
+
+
+def _answered_otherwise(
+    name: str, golden: Golden, rung: Opened, pinned: str, seen: Recomputed
+) -> Difference | None:
+    want, got = golden.answers[name][seen.places], answers(rung, seen.batch)
+    if np.isnan(got).all():  # it answers no row, so nothing says how wide its answers are
+        got = np.full_like(want, np.nan)
+    if got.shape != want.shape:
+        return Difference(name, golden.ids[0], f"{want.shape[1]} numbers a row", f"{got.shape[1]}",
+                          "model file", len(want), len(want))  # fmt: skip
+    apart = np.abs(got - want) / np.maximum(np.abs(want), 1.0)
+    bad = ~(apart <= ANSWER_TOLERANCE) & ~(np.isnan(got) & np.isnan(want))
+    if not bad.any():
+        return None
+    worst = np.argmax(np.where(bad, np.nan_to_num(apart, nan=np.inf), -1.0))
+    place, column = np.unravel_index(worst, bad.shape)
+    kind = "model file" if pinned not in ("", rung.sha256) else "library version"
+    return Difference(
+        name, golden.ids[seen.places[place]], f"{want[place, column]:.6g}", f"{got[place, column]:.6g}",
+        kind, int(bad.any(axis=1).sum()), len(want),
+    )  # fmt: skip
 
 
 def answers(rung: Opened, batch: Batch) -> NDArray[np.float64]:

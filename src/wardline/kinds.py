@@ -62,14 +62,23 @@ class Columns:
     @cached_property
     def shifted(self) -> dict[float, FeatureBlock]:
         """What serving computes if every stamp is moved by some hours, by the hours."""
+        moved = {hours: self._shifted_by(hours) for hours in _ZONES}
+        return {hours: block for hours, block in moved.items() if block is not None}
+
+    def follows_time(self, name: str) -> bool:
+        """Say whether a feature would be another one at another time of day: most are not."""
+        block = self._shifted_by(_ZONES[0]) or self._shifted_by(_ZONES[-1])
+        if block is None:
+            return False
+        return bool(_differ(np.asarray(self.pair(name)[1]), np.asarray(block.column(name))).any())
+
+    def _shifted_by(self, hours: float) -> FeatureBlock | None:
+        """Move every stamp; nothing comes back where the contract does not take all rows then."""
         stamps = tuple(self.contract.stamps)
-        found = {}
-        for hours in _ZONES if stamps else ():
-            rows = [_later(row, stamps, hours) for row in self.inputs]
-            admitted = self.contract.admit_rows(rows)
-            if len(admitted.rows) == len(rows):
-                found[hours] = self.features.of_rows(admitted.rows)
-        return found
+        if not stamps:
+            return None
+        admitted = self.contract.admit_rows([_later(row, stamps, hours) for row in self.inputs])
+        return self.features.of_rows(admitted.rows) if len(admitted.rows) == len(self.inputs) else None
 
 
 def kind_of(name: str, columns: Columns, bad: NDArray[np.bool_]) -> str:
@@ -163,6 +172,8 @@ def _stale(expected: NDArray[np.float64], got: NDArray[np.float64]) -> str:
 
 def _zone(name: str, columns: Columns) -> str:
     """With every stamp shifted alike (or by two amounts, an hour apart: daylight saving) serving agrees."""
+    if not columns.follows_time(name):
+        return ""
     wanted = np.asarray(columns.pair(name)[0])
     hits = {
         hours: ~_differ(wanted, np.asarray(block.column(name))) for hours, block in columns.shifted.items()

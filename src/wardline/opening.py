@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
         outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
         if reference is not None and reference.golden is not None:
-            _hold_to_golden(gate, reference.golden, settings.unchecked)
+            _hold_to_golden(gate, reference.golden, chain, pins, settings.unchecked)
         schema = record_schema(gate, chain, reference, settings.unchecked)
         opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)
     except Exception:
@@ -114,16 +115,26 @@ def record_schema(
     )
 
 
-def _hold_to_golden(gate: Gate, kept: Golden, unchecked: str) -> None:
-    """Serving must compute what training had: refuse to open where it does not, unless that was decided."""
-    found = golden.feature_differences(kept, gate.contract, gate.features)
+def _hold_to_golden(
+    gate: Gate, kept: Golden, chain: OpenChain, pins: Mapping[str, str], unchecked: str
+) -> None:
+    """Serving must compute what training had: refuse to open where it does not, unless that was decided.
+
+    Rungs are held to their answers where they are what they were: a rule that was rewritten since is for
+    `check` to judge.
+    """
+    seen = golden.recompute(kept.inputs, gate.contract, gate.features)
+    found = golden.feature_differences(kept, gate.contract, gate.features, seen)
+    if not found:
+        same = {rung.name: rung.opened for rung in chain.rungs if rung.opened.sha256 == pins.get(rung.name)}
+        found = list(golden.answer_differences(kept, same, pins, seen))
     if found and unchecked:
         log.warning("gate %s opens unchecked (%s), although %s", gate.name, unchecked, found[0])
     elif found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise OpeningError(
             f"serving does not compute what training had: {found[0]}{more}. `wardline check` lists all; mend "
-            "the features, or raise their version and build the reference anew"
+            "what serving computes, or raise the features' version and build the reference anew"
         )
 
 
