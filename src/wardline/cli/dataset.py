@@ -39,7 +39,7 @@ def prepare(file: Path, target: str, folder: Path, seed: int) -> Dataset:
     table = Table([file])
     if target not in table.columns:
         raise click.UsageError(f"{file} has no column {target!r}; it has {', '.join(table.columns)}")
-    summaries = {name: _summary(table, name, sql) for name, sql in table.columns.items()}
+    summaries = _summaries(table)
     answer = summaries.pop(target)
     if answer.rows - answer.nulls < _FEWEST:
         raise click.UsageError(
@@ -65,33 +65,36 @@ def prepare(file: Path, target: str, folder: Path, seed: int) -> Dataset:
     return Dataset(*paths, named, tuple(fields), classes, usual, _example(paths[0], fields))
 
 
-def _summary(table: Table, name: str, sql: str) -> Summary:
-    """Look at one column once: counts, extremes, and its values where they are few."""
-    column = quoted(name)
+def _summaries(table: Table) -> dict[str, Summary]:
+    """Look at all columns in one pass: counts, extremes; in a second, at the values of those with few."""
     asked = {
-        "rows": "count(*)", "nulls": f"count(*) - count({column})", "distinct": f"count(DISTINCT {column})",
-        "low": f"min({column})", "high": f"max({column})",
+        f"{what} {name}": expression
+        for name, sql in table.columns.items()
+        for what, expression in _asked(quoted(name), sql).items()
+    }
+    ((told,),) = table.chunks(asked)
+    few = {name: quoted(name) for name in table.columns if 0 < told[f"distinct {name}"] <= CATEGORIES}
+    values: dict[str, list[Any]] = {}
+    if few:
+        ((values,),) = table.chunks({name: f"list(DISTINCT {column})" for name, column in few.items()})
+    return {
+        name: Summary(
+            name, sql, told[f"rows {name}"], told[f"nulls {name}"], told[f"distinct {name}"],
+            told[f"low {name}"], told[f"high {name}"], told[f"longest {name}"] or 0,
+            tuple(sorted(value for value in values.get(name, ()) if value is not None)),
+        )
+        for name, sql in table.columns.items()
+    }  # fmt: skip
+
+
+def _asked(column: str, sql: str) -> dict[str, str]:
+    """Say in SQL what is asked of a column; NaN in a file stands for null."""
+    known = f"CASE WHEN isfinite({column}) THEN {column} END" if sql in ("FLOAT", "DOUBLE") else column
+    return {
+        "rows": "count(*)", "nulls": f"count(*) - count({known})", "distinct": f"count(DISTINCT {column})",
+        "low": f"min({known})", "high": f"max({known})",
         "longest": f"max(length(CAST({column} AS VARCHAR)))",
     }  # fmt: skip
-    ((told,),) = table.chunks(asked)
-    values: tuple[Any, ...] = ()
-    if told["distinct"] <= CATEGORIES:
-        ((listed,),) = table.chunks({"values": f"list(DISTINCT {column})"})
-        values = tuple(sorted(value for value in listed["values"] if value is not None))
-    if sql in ("FLOAT", "DOUBLE"):
-        told = {**told, **_finite(table, column)}
-    return Summary(
-        name, sql, told["rows"], told["nulls"], told["distinct"], told["low"], told["high"],
-        told["longest"] or 0, values,
-    )  # fmt: skip
-
-
-def _finite(table: Table, column: str) -> dict[str, Any]:
-    """Extremes of the numbers that are numbers; NaN in a file stands for null."""
-    number = f"CASE WHEN isfinite({column}) THEN {column} END"
-    asked = {"low": f"min({number})", "high": f"max({number})", "nulls": f"count(*) - count({number})"}
-    ((told,),) = table.chunks(asked)
-    return dict(told)
 
 
 def _classes(table: Table, answer: Summary) -> tuple[str, ...]:

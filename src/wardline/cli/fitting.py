@@ -31,20 +31,33 @@ MOST = 200_000
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def fit(file: Path, fields: Sequence[Guess], target: str, classes: Sequence[str], place: str | None) -> Any:
-    """Return `place` (module:object), fitted if it is not yet; without one, a simple linear model."""
-    frame, y = _frame(file, fields, target)
-    model = _object(place) if place else _simple(fields, classes)
+def fit(file: Path, fields: Sequence[Guess], target: str, place: str) -> Any:
+    """Return the estimator at `place` (module:object), fitted if it is not yet."""
+    model = _object(place)
     try:
         check_is_fitted(model)
     except NotFittedError:
-        try:
-            model = model.fit(frame, y)
-        except Exception as error:
-            raise click.UsageError(
-                f"{place or 'the simple model'} cannot be fitted on the data: {error}"
-            ) from None
+        return _fitted(model, *_frame(file, fields, target), place)
     return model
+
+
+def simple(file: Path, fields: Sequence[Guess], target: str, classes: Sequence[str]) -> Any:
+    """Return a linear model, fitted; it numbers the classes in the order given."""
+    frame, y = _frame(file, fields, target)
+    if classes:
+        y = np.array([classes.index(name) for name in y])
+    model = _fitted(_linear(fields, classes), frame, y, "the linear model")
+    if classes and len(model.classes_) < len(classes):
+        rare = next(name for place, name in enumerate(classes) if place not in model.classes_)
+        raise click.UsageError(f"class {rare!r} is too rare: no row of it is left to fit on")
+    return model
+
+
+def _fitted(model: Any, frame: Any, y: Any, who: str) -> Any:
+    try:
+        return model.fit(frame, y)
+    except Exception as error:
+        raise click.UsageError(f"{who} cannot be fitted on the data: {error}") from None
 
 
 def names_of_classes(model: Any, classes: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +70,6 @@ def names_of_classes(model: Any, classes: Sequence[str]) -> tuple[str, ...]:
 
 def export(model: Any, fields: Sequence[Guess], out: Path) -> None:
     """Write model.onnx, with the features' names inside for the gate to check."""
-
     if _by_name(model) or any(field.kind == "category" for field in fields):
         inputs: list[tuple[str, Any]] = [
             (each.name, (StringTensorType if each.kind == "category" else FloatTensorType)([None, 1]))
@@ -79,7 +91,6 @@ def export(model: Any, fields: Sequence[Guess], out: Path) -> None:
 
 def _frame(file: Path, fields: Sequence[Guess], target: str) -> tuple[Any, Any]:
     """Read the features as the gate will hand them over: numbers as floats, null texts by name."""
-
     table = parquet.read_table(file).slice(0, MOST)
     frame = table.select([each.name for each in fields]).to_pandas()
     for each in fields:
@@ -90,9 +101,8 @@ def _frame(file: Path, fields: Sequence[Guess], target: str) -> tuple[Any, Any]:
     return frame, np.asarray(table[target].to_pylist())
 
 
-def _simple(fields: Sequence[Guess], classes: Sequence[str]) -> Any:
-    """Return an unfitted linear model: amounts scaled with medians for nulls, one weight a category."""
-
+def _linear(fields: Sequence[Guess], classes: Sequence[str]) -> Any:
+    """Return the linear model, unfitted: amounts scaled with medians for nulls, one weight a category."""
     amounts = [each.name for each in fields if each.kind != "category"]
     names = [each.name for each in fields if each.kind == "category"]
     parts = [

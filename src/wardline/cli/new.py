@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from wardline.cli.dataset import Dataset, prepare
 from wardline.cli.profiling import Plan as Profiling
@@ -16,7 +18,10 @@ from wardline.cli.profiling import build
 from wardline.cli.reference import files_of, progress
 from wardline.cli.target import importable, load
 from wardline.cli.training import Source
+from wardline.errors import ModelError
 from wardline.launch import picturing, scaffold
+from wardline.launch.inferring import Guess
+from wardline.launch.runbook import runbook
 from wardline.reference import save
 
 FILE = click.Path(exists=True, path_type=Path)
@@ -51,7 +56,8 @@ def new(
 ) -> None:
     """Write a working gate called NAME from training data: contract, model, reference, test, runbook.
 
-    A fifth of the rows is held out to calibrate. Without --model or --sklearn a linear model is fitted.
+    A fifth of the rows is held out to calibrate. A linear model is fitted: it answers where there is no
+    other, and stands behind the one given with --model or --sklearn.
     What cannot be known from data alone is marked `# review:`, and `wardline check` says what is missing.
     """
     if model is not None and sklearn is not None:
@@ -72,7 +78,13 @@ def new(
         prepare(data, target, folder, seed) if target and not data.is_dir() else _pictures(data, folder, seed)
     )
     plan = _write(places, name, parts, model=model, sklearn=sklearn)
-    _profile(plan.name, parts)
+    try:
+        _profile(plan.name, parts)
+    except ModelError as error:
+        for path in places.values():
+            path.unlink(missing_ok=True)
+        order = ", ".join(field.name for field in plan.features) or "pictures"
+        raise click.UsageError(f"{error}. From {data} it gets, in this order: {order}") from None
     _tell(plan, places, root)
 
 
@@ -81,6 +93,7 @@ def _places(root: Path, name: str) -> dict[str, Path]:
         "gate": root / "guards" / f"{name}.py",
         "service": root / "services" / f"{name}.py",
         "model": root / "models" / name / "1" / "model.onnx",
+        "fallback": root / "models" / f"{name}-linear" / "1" / "model.onnx",
         "test": root / "tests" / f"test_{name}.py",
         "runbook": root / "docs" / "runbooks" / f"{name}.md",
     }
@@ -89,42 +102,64 @@ def _places(root: Path, name: str) -> dict[str, Path]:
 def _write(
     places: dict[str, Path], name: str, parts: Dataset, *, model: Path | None, sklearn: str | None
 ) -> scaffold.Plan:
-    """Make the model, then every file that names it."""
-    for path in places.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Make the models, then every file that names them."""
+    for what, path in places.items():
+        if what != "fallback":
+            path.parent.mkdir(parents=True, exist_ok=True)
     classes, reviews = parts.classes, []
     if model is not None:
         shutil.copyfile(model, places["model"])
         if classes:
             reviews.append("are the classes in the order of the model's probabilities?")
-    else:
+    elif sklearn is not None:
         classes = _fit(parts, places["model"], sklearn)
+    else:
+        _simple(parts, classes, places["model"])
+    given = model is not None or sklearn is not None
+    fallback = f"{name}-linear" if given and _stands_behind(parts, classes, places["fallback"]) else ""
     plan = scaffold.Plan(
-        name, parts.target, parts.fields, classes, parts.usual, parts.example,
-        tuple(reviews),
-    )  # fmt: skip
+        name, parts.target, parts.fields, classes, parts.usual, parts.example, fallback, tuple(reviews)
+    )
     files = picturing if parts.pictures else scaffold
     places["gate"].write_text(files.declaration(plan))
     places["service"].write_text(scaffold.service(plan))
     places["test"].write_text(files.test(plan))
-    places["runbook"].write_text(scaffold.runbook(name, parts.target))
+    places["runbook"].write_text(runbook(plan))
     return plan
 
 
-def _fit(parts: Dataset, out: Path, sklearn: str | None) -> tuple[str, ...]:
-    """Fit and export a model; return the classes in the order of its probabilities."""
+def _fit(parts: Dataset, out: Path, sklearn: str) -> tuple[str, ...]:
+    """Fit and export the estimator that was named; return the classes in the order of its probabilities."""
+    fitting, features = _fitting("fitting"), _features(parts)
+    fitted = fitting.fit(parts.fit, features, parts.target, sklearn)
+    fitting.export(fitted, features, out)
+    return fitting.names_of_classes(fitted, parts.classes) if parts.classes else ()
+
+
+def _simple(parts: Dataset, classes: tuple[str, ...], out: Path) -> None:
+    """Fit and export a linear model, its probabilities in the order of `classes`."""
     if parts.pictures:
-        out.write_bytes(
-            _fitting("thumbnails").fit(parts.fit, parts.classes, parts.target).SerializeToString()
-        )
-        return parts.classes
+        graph = _fitting("thumbnails").fit(parts.fit, classes, parts.target)
+        out.write_bytes(graph.SerializeToString())
+        return
+    fitting, features = _fitting("fitting"), _features(parts)
+    fitting.export(fitting.simple(parts.fit, features, parts.target, classes), features, out)
+
+
+def _stands_behind(parts: Dataset, classes: tuple[str, ...], out: Path) -> bool:
+    """Fit a simple model behind the one that was given, where there is something to fit with."""
+    if importlib.util.find_spec("sklearn") is None or importlib.util.find_spec("skl2onnx") is None:
+        return False
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _simple(parts, classes, out)
+    return True
+
+
+def _features(parts: Dataset) -> list[Guess]:
     features = [field for field in parts.fields if field.is_feature]
     if not features:
         raise click.UsageError("not one column could be a feature: identifiers, times and free text are none")
-    fitting = _fitting("fitting")
-    fitted = fitting.fit(parts.fit, features, parts.target, parts.classes, sklearn)
-    fitting.export(fitted, features, out)
-    return fitting.names_of_classes(fitted, parts.classes) if parts.classes else ()
+    return features
 
 
 def _pictures(data: Path, folder: Path, seed: int) -> Dataset:
@@ -159,13 +194,14 @@ def _profile(name: str, parts: Dataset) -> None:
 
 def _tell(plan: scaffold.Plan, places: dict[str, Path], root: Path) -> None:
     """Say what was written, what to look at, and the next command."""
-    console: Any = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for what, path in places.items():
-        console.print(f"{what:<9}{path.relative_to(root)}")
-    console.print(f"reference models/{plan.name}/1")
-    reviews = [field for field in plan.fields if field.review]
-    for field in reviews:
-        console.print(f"[yellow]review[/]   {field.name}: {field.review}")
+        if what != "fallback" or plan.fallback:
+            console.print(f"{what:<11}{path.relative_to(root)}")
+    console.print(f"reference  models/{plan.name}/1")
+    for field in plan.fields:
+        if field.review:
+            console.print(f"[yellow]review[/]     {escape(f'{field.name}: {field.review}')}")
     console.print(
-        f"next     name its owner in guards/{plan.name}.py, then: wardline check guards.{plan.name}"
+        f"next       name its owner in guards/{plan.name}.py, then: wardline check guards.{plan.name}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wardline.launch.inferring import literal
-from wardline.launch.scaffold import Plan, blanks
+from wardline.launch.scaffold import Plan, blanks, chain
 
 
 def declaration(plan: Plan) -> str:
@@ -38,7 +38,7 @@ gate = Gate(
         limits=Limits(most_bytes=16 * 1024 * 1024),  # review: how large are your cameras' files?
     ),
     features=frame_features({title}),
-    chain=Chain(Onnx("models/{name}/1", deadline_ms=500), Rule(usual, answers_blocked=True)),
+{chain(plan, 500)}
     guards=[
         DecodeHealth(), Fingerprint(), Exposure(), Focus(), Occlusion(), Processing(),  # the camera
         Margin(), ConformalSet(level=0.9),  # the answer

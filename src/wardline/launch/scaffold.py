@@ -1,4 +1,4 @@
-"""The files of a new gate, as text: declaration, service, test and runbook."""
+"""The files of a new gate, as text: declaration, service and test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from wardline.launch.inferring import Guess, literal
-from wardline.launch.runbook import runbook
-
-__all__ = ["Plan", "blanks", "declaration", "runbook", "service", "test"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +19,8 @@ class Plan:
     classes: tuple[str, ...]
     usual: str | float
     example: Mapping[str, Any]
+    fallback: str = ""
+    """The simple model that answers where the first cannot, where there is one."""
     reviews: tuple[str, ...] = ()
 
     @property
@@ -99,10 +98,21 @@ def _gate(plan: Plan) -> str:
         ],
     ),
     features={name}_features,
-    chain=Chain(Onnx("models/{name}/1", deadline_ms=50), Rule(usual, answers_blocked=True)),
+{chain(plan, 50)}
     guards=[Missing(), Range(), NewCategory(), OutOfDistribution(), {stated}],
     reference="models/{name}/1",
 {blanks(plan)}'''
+
+
+def chain(plan: Plan, deadline_ms: int) -> str:
+    """Return the chain: the model, a simple one where there is one, and what is usual."""
+    last = "Rule(usual, answers_blocked=True)"
+    first = f'Onnx("models/{plan.name}/1", deadline_ms={deadline_ms})'
+    if not plan.fallback:
+        return f"    chain=Chain({first}, {last}),"
+    simple = f'Onnx("models/{plan.fallback}/1", deadline_ms={deadline_ms}),  # too simple to surprise anyone'
+    return "\n".join(["    chain=Chain(", *(f"        {rung}" for rung in (f"{first},", simple, f"{last},")),
+                      "    ),"])  # fmt: skip
 
 
 def blanks(plan: Plan) -> str:
