@@ -1,10 +1,12 @@
 """Owners as code: who answers for what, and what was left open."""
 
+import dataclasses
+
 import pytest
 
 from guards import employment, taxi
-from wardline import Launch, Owner
-from wardline.owner import DUTIES
+from wardline import Owner, Upstream
+from wardline.errors import DeclarationError
 
 WHOLE = Owner("ml", page="ml-oncall", escalate="platform", runbook="docs/ml.md")
 FEED = Owner("feed", page="feed-oncall", escalate="ml", runbook="docs/feed.md")
@@ -23,13 +25,16 @@ def test_a_blank_is_named(name):
     assert Owner(**given).blanks() == (name,)
 
 
-def test_a_gate_without_a_launch_has_settled_nothing():
-    assert set(DUTIES) < set(Launch().unsettled())
+@pytest.mark.parametrize("promise", [{"fresh_s": 0}, {"complete": 99}, {"complete": 0}])
+def test_a_promise_that_cannot_be_kept_or_broken_is_refused(promise):
+    with pytest.raises(DeclarationError, match="give"):
+        Upstream(FEED, **promise)
 
 
 @pytest.mark.parametrize("gate", [taxi.gate, employment.gate], ids=lambda gate: gate.name)
 def test_the_services_here_have_settled_everything(gate):
-    assert gate.launch.unsettled() == ()
+    assert None not in dataclasses.astuple(gate.launch)
+    assert "" not in dataclasses.astuple(gate.launch)
     assert gate.owner.blanks() == ()
     assert (gate.root / gate.owner.runbook).is_file()
     assert gate.contract.upstream.owner.blanks() == ()

@@ -60,8 +60,11 @@ def check_declaration(gate: Gate) -> None:
         raise DeclarationError("these guards judge by a reference: give the gate reference='models/NAME/1'")
 
 
-def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
-    """Load reference and models, prepare the guards, open the log; OpeningError says what does not fit."""
+def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows: bool = True) -> Parts:
+    """Load reference and models, prepare the guards, open the log; OpeningError says what does not fit.
+
+    Without `golden_rows` the gate is not held to what training had: whoever asks does that apart.
+    """
     reference = _reference(gate, settings)
     pins = {} if reference is None else {n: r.sha256 for n, r in reference.rungs.items() if r.sha256}
     chain = gate.chain.open(site(gate), pins)
@@ -69,7 +72,7 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None) -> Parts:
         _check_columnar(gate)
         inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
         outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
-        if reference is not None and reference.golden is not None:
+        if golden_rows and reference is not None and reference.golden is not None:
             _hold_to_golden(gate, reference.golden, chain, pins, settings.unchecked)
         schema = record_schema(gate, chain, reference, settings.unchecked)
         opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from wardline.errors import DeclarationError
 
 DUTIES = ("training", "serving", "upstream", "performance", "latency")
 """The five questions a launch must answer with a team: who owns ..."""
@@ -51,6 +53,12 @@ class Upstream:
     fresh_s: float | None = None
     complete: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.fresh_s is not None and not self.fresh_s > 0:
+            raise DeclarationError(f"fresh_s={self.fresh_s:g}: give the most seconds a row may be behind")
+        if self.complete is not None and not 0 < self.complete <= 1:
+            raise DeclarationError(f"complete={self.complete:g}: give a share between 0 and 1, such as 0.99")
+
 
 @dataclass(frozen=True)
 class Business:
@@ -88,7 +96,3 @@ class Launch:
     abstain_rate: float | None = None
     rows_per_day: float | None = None
     keep_days: float | None = None
-
-    def unsettled(self) -> tuple[str, ...]:
-        """Name what was not declared at all."""
-        return tuple(each.name for each in fields(self) if getattr(self, each.name) in ("", None))

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import re
-import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from wardline.launch import secrets
 from wardline.launch.inspection import Inspection
 from wardline.launch.lines import Line, failed, passed, warned
+from wardline.launch.taking import taken
 from wardline.owner import DUTIES, Owner
 
 _REVIEW = "# review:"
 _ANSWERS = re.compile(r"what\s+(?:do\s+i|to)\s+do", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:TODO|TBD|FIXME)\b|\?\?\?")
-_SECRETS = {
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "an access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a token": re.compile(r"\b(?:gh[pousr]_\w{30,}|xox[abprs]-[0-9A-Za-z-]{10,}|sk-[0-9A-Za-z_-]{20,})"),
-    "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"{}$]+:[^\s/@'\"{}$]+@"),
-    "a secret by name": re.compile(
-        r"(?i)\b[\w-]*(?:password|passwd|secret|token|api_?key)\w*['\"]?\s*[:=]\s*['\"][^'\"\s${}<>]{8,}['\"]"
-    ),
-}  # fmt: skip
-_CONFIGURATION = ("guards/*.py", "services/*.py", "*.toml", "*.y*ml", "*.cfg", "*.ini", ".env", "*.json")
 
 
 def lines(found: Inspection) -> Iterator[Line]:
@@ -50,19 +40,16 @@ def _contract(found: Inspection) -> Line:
         if left:
             says = f"{len(left)} lines wait for a person: {left[0]}"
             return warned("contract", says, f"confirm each and remove its `{_REVIEW}`", left)
-    open_ended = [name for name, field in contract.row.model_fields.items() if _unbounded(field)]
-    if open_ended:
-        says = f"{', '.join(open_ended)}: any number is allowed"
-        return warned("contract", says, "give a range: Field(ge=..., le=...)", open_ended)
+    schema = contract.schema()
+    endless = {name: what for name, prop in schema["properties"].items()
+               if (what := taken(prop, schema).endless)}  # fmt: skip
+    if endless:
+        says = ", ".join(f"{name} takes {what}" for name, what in endless.items())
+        return warned(
+            "contract", says, "bound it: Field(ge=..., le=...) or Field(max_length=...)", list(endless)
+        )
     count = len(contract.fields)
     return passed("contract", f"{count} fields bounded, {len(contract.rules)} rules, examples valid")
-
-
-def _unbounded(field: Any) -> bool:
-    """Say whether a field takes any number at all."""
-    kinds = {field.annotation, *typing.get_args(field.annotation)}
-    limits = {name for note in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(note, name)}
-    return bool({int, float} & kinds) and not limits
 
 
 def _alerts(found: Inspection) -> Line:
@@ -87,7 +74,7 @@ def _alerts(found: Inspection) -> Line:
 def _unanswerable(owner: Owner, root: Path) -> str:
     """Say why an alert of this owner would help nobody; empty where it would."""
     if owner.blanks():
-        return f"no {' and no '.join(owner.blanks())}"
+        return f"no {', no '.join(owner.blanks())}"
     runbook = root / owner.runbook
     try:
         text = runbook.read_text()
@@ -151,14 +138,12 @@ def _retraining(found: Inspection) -> Line:
 def _secrets(found: Inspection) -> Line:
     """What is written into the project is read by everyone who can read the project."""
     root = found.gate.root
-    files = {found.source} if found.source else set()
-    files |= {path for pattern in _CONFIGURATION for path in root.glob(pattern)}
+    files = secrets.configuration(root) | ({found.source} if found.source else set())
     leaks = []
-    for path in sorted(path for path in files if path.is_file()):
-        text = path.read_text(errors="replace")
+    for path in sorted(files):
         where = path.relative_to(root) if path.is_relative_to(root) else path
-        leaks += [f"{where} holds {what}" for what, pattern in _SECRETS.items() if pattern.search(text)]
+        leaks += [(str(where), f"{where} holds {what}") for what in secrets.held(path)]
     if leaks:
         do = "move it to the environment, and change it: it has been seen"
-        return failed("secrets", leaks[0], do, [leak.split(" holds ")[0] for leak in leaks], leaks)
+        return failed("secrets", leaks[0][1], do, *zip(*leaks, strict=True))
     return passed("secrets", f"none in {len(files)} files of the configuration")

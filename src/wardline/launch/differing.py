@@ -10,6 +10,7 @@ import numpy as np
 
 from wardline.breaches import describe
 from wardline.features import Kind
+from wardline.launch.taking import Taken, taken
 from wardline.reference import Profile, Reference, RungProfile
 
 _LEADING = (("accuracy", 1.0), ("mae", -1.0))
@@ -66,7 +67,7 @@ def _field(name: str, one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterato
     unit = before.get("unit"), after.get("unit")
     if unit[0] != unit[1]:
         yield Change(name, f"in {unit[0]}", f"in {unit[1]}", "the same number means something else", True)
-    narrower = _narrower(_bounds(before, one), _bounds(after, two))
+    narrower = _narrower(taken(before, one), taken(after, two))
     if narrower:
         yield Change(name, was, now, f"refused from now on: {narrower}", True)
     elif unit[0] == unit[1]:
@@ -77,46 +78,19 @@ def _said(schema: Mapping[str, Any], name: str) -> str:
     return describe(schema["properties"][name], schema.get("$defs", {}))
 
 
-def _bounds(prop: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten a property into the types, values and limits it takes."""
-    if "$ref" in prop:
-        prop = {**schema.get("$defs", {}).get(prop["$ref"].rsplit("/", 1)[-1], {}), **prop}
-    parts = [_bounds(each, schema) for each in prop.get("anyOf", ())]
-    own = {}
-    for key, (side, sign, strict) in _LIMITS.items():
-        if key in prop:
-            own[side] = (sign * prop[key], strict)
-    types = {prop["type"]} if "type" in prop else set()
-    values = set(map(repr, prop.get("enum", [prop["const"]] if "const" in prop else [])))
-    for part in parts:
-        types |= part["types"]
-        values |= part["values"]
-        own |= part["limits"]
-    return {"types": types, "values": values, "limits": own}
-
-
-_LIMITS = {
-    "minimum": ("below", 1, False), "exclusiveMinimum": ("below", 1, True),
-    "maximum": ("above", -1, False), "exclusiveMaximum": ("above", -1, True),
-    "minLength": ("shorter than", 1, False), "maxLength": ("longer than", -1, False),
-}  # fmt: skip
-"""Of each limit: what it keeps out, which way it tightens, and whether it keeps itself out."""
-
-
-def _narrower(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _narrower(was: Taken, now: Taken) -> str:
     """Say what was taken and is no longer; empty where nothing is."""
-    lost = was["types"] - now["types"] - ({"integer"} if "number" in now["types"] else set())
+    lost = was.types - now.types - ({"integer"} if "number" in now.types else set())
     if lost:
         return f"{', '.join(sorted(lost))}"
-    if now["values"] and was["values"] - now["values"]:
-        return f"the values {', '.join(sorted(was['values'] - now['values']))}"
-    if now["values"] and not was["values"]:
-        return f"everything but {', '.join(sorted(now['values']))}"
-    for side, after in now["limits"].items():
-        before = was["limits"].get(side)
-        if before is None or after > before:
-            sign = next(sign for name, sign, _ in _LIMITS.values() if name == side)
-            return f"{side} {sign * after[0]:g}"
+    if now.values and was.values - now.values:
+        return f"the values {', '.join(sorted(was.values - now.values))}"
+    if now.values and not was.values:
+        return f"everything but {', '.join(sorted(now.values))}"
+    for side, limit in now.limits.items():
+        before = was.limits.get(side)
+        if before is None or limit.tightness > before.tightness:
+            return f"{side} {limit.value:g}"
     return ""
 
 

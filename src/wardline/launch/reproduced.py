@@ -48,8 +48,9 @@ def _matches(found: Inspection, reference: Reference) -> Line:
         elif profile.sha256 and profile.sha256 != rung.sha256 and not _instant(found, name):
             wrong.append((name, f"model {name} is {rung.sha256[:12]}, it was built for "
                                 f"{profile.sha256[:12]}: an older or newer model file"))  # fmt: skip
-    if reference.rows < FEWEST:
-        wrong.append(("rows", f"it has {reference.rows} rows, {FEWEST} are the least"))
+    few = f"it has {reference.rows} rows, {FEWEST} are the least"
+    if not wrong and reference.rows < FEWEST:
+        return failed("reference", few, "give it more training rows", ["rows"])
     if wrong:
         do = f"restore the model that belongs to it, or {_ANEW}"
         return failed("reference", "; ".join(says for _, says in wrong), do, [who for who, _ in wrong])
