@@ -125,6 +125,7 @@ class Gate:
                     self._opened.close()
                     self._opened = None
                     raise OpeningError("; ".join(problems))
+                log.info("opened %s", self)
             return self._opened
 
     def close(self) -> None:
@@ -162,6 +163,9 @@ class Gate:
     def records_dir(self) -> Path:
         """Where the gate's records go, by the environment's settings."""
         return Settings.from_env().home / self.name / "records"
+
+    def __repr__(self) -> str:
+        return opening.told(self, self._opened)
 
     def __enter__(self) -> Self:
         self.open()

@@ -27,7 +27,7 @@ from wardline.settings import Settings
 from wardline.verdict import Coverage, Stage
 
 if TYPE_CHECKING:
-    from wardline.gate import Gate, Sink
+    from wardline.gate import Gate, OpenGate, Sink
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,27 @@ def _hold_to_golden(
             f"serving does not compute what training had: {found[0]}{more}. `wardline check` lists all; mend "
             "what serving computes, or raise the features' version and build the reference anew"
         )
+
+
+def identity(gate: Gate, model: str, reference: Reference | None) -> dict[str, str]:
+    """Return what a gate is: its name, and what its model, features, reference and contract are exactly."""
+    return {
+        "gate": gate.name,
+        "model": model,
+        "features": f"version {gate.features.version} {gate.features.source_hash[:12]}",
+        "reference": "none" if reference is None else reference.id,
+        "contract": gate.contract.hash[:12],
+    }
+
+
+def told(gate: Gate, opened: OpenGate | None) -> str:
+    """Say what a gate is exactly, and once it is open its model and its reference too."""
+    if opened is None:
+        parts = identity(gate, "not open", None)
+    else:
+        primary = opened.chain.rungs[0].opened
+        parts = identity(gate, f"{primary.version} {primary.sha256[:12]}", opened.reference)
+    return f"<Gate {', '.join(f'{what} {which}' for what, which in parts.items())}>"
 
 
 def _promised(reference: Reference | None, rung: str) -> Coverage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ from wardline.launch.lines import Line, Status
 from wardline.launch.taking import taken
 from wardline.reference import load, save
 from wardline.stats.binomial import at_least
-from wardline.testing import FakeClock, FakePredictor
+from wardline.testing import FakeClock, FakePredictor, MemorySink
 
 OWNER = taxi.gate.owner
 LAUNCH = taxi.gate.launch
@@ -310,3 +311,13 @@ def test_serve_refuses_a_gate_that_is_not_ready_and_names_the_way_round(tmp_path
     assert "--unchecked REASON" in refused.stderr
     blank = CliRunner().invoke(cli, ["serve", "tests.launch.unready", "--unchecked", " "])
     assert blank.exit_code == 2
+
+
+def test_a_gate_prints_what_it_is_exactly(tmp_path):
+    gate = variant(taxi.gate)
+    told = check(gate, Settings(home=tmp_path)).identity
+    assert repr(gate).startswith("<Gate gate taxi, model not open, features version 1 ")
+    with gate.open(sink=MemorySink()).gate:
+        assert repr(gate) == f"<Gate {', '.join(f'{what} {which}' for what, which in told.items())}>"
+    assert re.fullmatch(r"taxi/1 [0-9a-f]{12}", told["model"])
+    assert set(told) == {"gate", "model", "features", "reference", "contract"}

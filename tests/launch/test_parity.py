@@ -47,7 +47,7 @@ def parity(tmp_path, *options, status=0):
 def test_training_features_in_another_order_agree_by_id(files, tmp_path):
     raw, features = files
     line = parity(tmp_path, "--against", features, "--rows", raw, "--id", "trip")
-    assert (line["status"], line["says"]) == ("pass", f"100 rows of {features} agree in 15 features")
+    assert (line["status"], line["says"]) == ("pass", f"100 rows of {features} agree in 15 of 15 features")
 
 
 def test_a_feature_that_training_had_otherwise_is_named_with_its_row(files, tmp_path):
@@ -75,6 +75,8 @@ def test_training_side_functions_are_asked_about_the_golden_rows(tmp_path):
         (["--against", "nowhere"], "is neither a file nor a function"),
         (["--against", "tests.launch.training:none"], "no attribute 'none'"),
         (["--against", RAW], "has none of the features"),
+        (["--against", "tests.launch.training:under_other_names"], "has none of the features"),
+        (["--against", "tests.launch.training:in_words"], "gives 'one' for passengers"),
     ],
 )
 def test_what_cannot_be_compared_is_wrong_use(options, sentence, tmp_path):
@@ -89,3 +91,15 @@ def test_rows_without_an_id_are_wrong_use(files, tmp_path):
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 2
     assert "needs --id" in result.output
+
+
+def test_ids_may_be_spelt_otherwise_but_not_twice(files, tmp_path):
+    raw, features = files
+    other = tmp_path / "features.csv"
+    duckdb.sql(f"COPY (SELECT * REPLACE (trip::DOUBLE AS trip) FROM '{features}') TO '{other}'")  # noqa: S608
+    assert parity(tmp_path, "--against", other, "--rows", raw, "--id", "trip")["status"] == "pass"
+    duckdb.sql(f"COPY (SELECT * REPLACE (trip // 2 AS trip) FROM '{features}') TO '{other}'")  # noqa: S608
+    command = ["check", "guards.taxi", "--against", str(other), "--rows", str(raw), "--id", "trip"]
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 2
+    assert "ids more than once" in " ".join(result.output.split())

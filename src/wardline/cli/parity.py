@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 from wardline.cli.tables import Table, quoted
 from wardline.cli.target import importable
 from wardline.errors import WardlineError
-from wardline.features import Kind
 from wardline.gate import Gate
 from wardline.golden import Difference, as_sent, feature_differences, recompute
 from wardline.launch.lines import Line, failed, passed
@@ -36,38 +36,37 @@ def against_lines(gate: Gate, against: str, rows: Path | None, key: str | None) 
         theirs = _of_function(against, [json.loads(text) for text in inputs])
     else:
         raise click.UsageError(f"{against} is neither a file nor a function such as training:features")
-    differences = compare(gate, inputs, ids, theirs)
+    known = [name for name in gate.features.schema.names if theirs and name in theirs[0]]
+    if not known:
+        names = ", ".join(gate.features.schema.names)
+        raise click.UsageError(f"{against} has none of the features {names}")
+    differences = compare(gate, inputs, ids, theirs, known)
     if differences:
         said = [str(each).replace("golden rows", "rows") for each in differences]
         return [failed("parity", f"{against}: {said[0]}", "make both sides compute the same",
                        [each.subject for each in differences], said)]  # fmt: skip
     first = "the first " if len(inputs) == MOST else ""
-    return [
-        passed("parity", f"{first}{len(inputs):,} rows of {against} agree in {_known(gate, theirs)} features")
-    ]
+    of = f"{len(known)} of {len(gate.features.schema.names)} features"
+    return [passed("parity", f"{first}{len(inputs):,} rows of {against} agree in {of}")]
 
 
-def compare(gate: Gate, inputs: Sequence[str], ids: Sequence[str], theirs: Rows) -> list[Difference]:
+def compare(
+    gate: Gate, inputs: Sequence[str], ids: Sequence[str], theirs: Rows, known: Sequence[str]
+) -> list[Difference]:
     """Return where serving computes otherwise; features that training did not give are not judged."""
+    schema = gate.features.schema
     seen = recompute(inputs, gate.contract, gate.features)
-    numeric, matrix = (
-        gate.features.schema.numeric,
-        np.full((len(inputs), len(gate.features.schema.numeric)), np.nan),
-    )
+    matrix = np.full((len(inputs), len(schema.numeric)), np.nan)
     matrix[seen.places] = seen.block.matrix
-    text: dict[str, list[str | None]] = {name: [None] * len(inputs) for name in gate.features.schema.text}
-    given = set(theirs[0]) if theirs else set()
-    for column in gate.features.schema.columns:
-        if column.name not in given:
-            continue
-        values = [row[column.name] for row in theirs]
-        if column.kind is Kind.TEXT:
-            text[column.name] = values
-        else:
-            matrix[:, numeric.index(column.name)] = [np.nan if v is None else float(v) for v in values]
-    for name in set(text) - given:
+    text: dict[str, list[str | None]] = {name: [None] * len(inputs) for name in schema.text}
+    for name, column in text.items():
         for place, value in zip(seen.places, seen.block.text[name], strict=True):
-            text[name][place] = value
+            column[place] = value
+    for name in known:
+        if name in text:
+            text[name] = [row.get(name) for row in theirs]
+        else:
+            matrix[:, schema.numeric.index(name)] = [_number(row.get(name), name) for row in theirs]
     golden = Golden(
         tuple(ids), tuple(inputs), ("given",) * len(inputs), 0, matrix,
         {name: tuple(values) for name, values in text.items()}, {},
@@ -75,50 +74,60 @@ def compare(gate: Gate, inputs: Sequence[str], ids: Sequence[str], theirs: Rows)
     return feature_differences(golden, gate.contract, gate.features, seen)
 
 
-def _known(gate: Gate, theirs: Rows) -> int:
-    return len(set(theirs[0] if theirs else ()) & set(gate.features.schema.names))
+def _number(value: Any, name: str) -> float:
+    try:
+        return np.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        raise click.UsageError(f"training gives {value!r} for {name}, which is a number here") from None
 
 
 def _of_file(gate: Gate, file: Path, rows: Path | None, key: str | None) -> tuple[list[str], list[str], Rows]:
     """Read training's features, and the raw rows they belong to, by id."""
-    table = _read(file, gate)
-    known = set(table[0]) & set(gate.features.schema.names) if table else set()
-    if not known:
-        raise click.UsageError(f"{file} has none of the features {', '.join(gate.features.schema.names)}")
-    if rows is None:
-        raw: Rows = table
-        lacking = [
-            n for n, f in gate.contract.row.model_fields.items() if f.is_required() and n not in raw[0]
-        ]
-        if lacking:
-            raise click.UsageError(f"{file} has no raw {lacking[0]}: give the raw rows with --rows and --id")
-    else:
-        raw = _joined(table, _read(rows, gate), file, rows, key)
-    inputs = [_text(gate, row) for row in raw]
-    ids = [str(row[key]) if key else str(place) for place, row in enumerate(table)]
-    return inputs, ids, [{name: row[name] for name in known} for row in table]
+    table = _read(file, gate, key)
+    if not table:
+        raise click.UsageError(f"{file} has no rows")
+    ids = _ids(table, file, key) if key else [str(place) for place in range(len(table))]
+    if rows is not None:
+        if key is None:
+            raise click.UsageError("--rows needs --id: the column that names a row in both files")
+        return [_text(gate, row) for row in _joined(ids, rows, gate, key)], ids, table
+    fields = gate.contract.row.model_fields
+    lacking = [name for name, field in fields.items() if field.is_required() and name not in table[0]]
+    if lacking:
+        raise click.UsageError(f"{file} has no raw {lacking[0]}: give the raw rows with --rows and --id")
+    return [_text(gate, row) for row in table], ids, table
 
 
-def _joined(table: Rows, raw: Rows, file: Path, rows: Path, key: str | None) -> Rows:
-    if key is None:
-        raise click.UsageError("--rows needs --id: the column that names a row in both files")
-    for name, part in ((file, table), (rows, raw)):
-        if not part or key not in part[0]:
-            raise click.UsageError(f"{name} has no column {key!r}")
-    by_id = {row[key]: row for row in raw}
-    absent = [row[key] for row in table if row[key] not in by_id]
+def _joined(ids: Sequence[str], file: Path, gate: Gate, key: str) -> Rows:
+    """Find the raw row of each id, wherever in its file it stands."""
+    raw = _read(file, gate, key, frozenset(ids))
+    by_id = dict(zip(_ids(raw, file, key), raw, strict=True))
+    absent = [each for each in ids if each not in by_id]
     if absent:
-        raise click.UsageError(f"{rows} has no row {absent[0]} ({len(absent)} are absent): give all of them")
-    return [by_id[row[key]] for row in table]
+        raise click.UsageError(f"{file} has no row {absent[0]} ({len(absent)} are absent): give all of them")
+    return [by_id[each] for each in ids]
+
+
+def _ids(table: Rows, file: Path, key: str) -> list[str]:
+    """Name every row; one name for two rows would compare the wrong ones."""
+    ids = [_id(row[key]) for row in table]
+    twice = [each for each, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise click.UsageError(f"{file} has {len(twice)} ids more than once, such as {twice[0]}")
+    return ids
+
+
+def _id(value: Any) -> str:
+    """Spell an id alike in both files: a column with a null somewhere has 7.0 where the other has 7."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _inputs(gate: Gate, rows: Path | None, key: str | None) -> tuple[list[str], list[str]]:
     """Return the raw rows a function is asked about: a file's, or the golden ones."""
     if rows is not None:
-        raw = _read(rows, gate)
-        return [_text(gate, row) for row in raw], [
-            str(row[key]) if key else str(i) for i, row in enumerate(raw)
-        ]
+        raw = _read(rows, gate, key)
+        ids = _ids(raw, rows, key) if key else [str(place) for place in range(len(raw))]
+        return [_text(gate, row) for row in raw], ids
     kept = load(gate.reference_dir, gate=gate.name).golden if gate.reference_dir else None
     if kept is None:
         raise click.UsageError("there are no golden rows: give raw rows with --rows")
@@ -146,15 +155,21 @@ def _of_function(place: str, rows: list[dict[str, Any]]) -> Rows:
     return list(said)
 
 
-def _read(file: Path, gate: Gate) -> list[dict[str, Any]]:
+def _read(file: Path, gate: Gate, key: str | None, wanted: Set[str] | None = None) -> list[dict[str, Any]]:
+    """Read the first rows of a file, or all those whose id is wanted."""
     table = Table([file], text=[n for n, f in gate.contract.row.model_fields.items() if f.annotation is str])
+    if key is not None and key not in table.columns:
+        raise click.UsageError(f"{file} has no column {key!r}")
     found: list[dict[str, Any]] = []
     for chunk in table.chunks({name: quoted(name) for name in table.columns}):
-        found += chunk
-        if len(found) >= MOST:
+        if key is None or wanted is None:
+            found += chunk[: MOST - len(found)]
+        else:
+            found += [row for row in chunk if _id(row[key]) in wanted]
+        if wanted is None and len(found) >= MOST:
             break
     table.close()
-    return found[:MOST]
+    return found
 
 
 def _text(gate: Gate, row: Mapping[str, Any]) -> str:

@@ -96,14 +96,8 @@ def _comparable(reference: Reference, gate: Gate) -> bool:
 
 
 def identity(found: Inspection) -> dict[str, str]:
-    """Return what a gate is: its name, and what its model, features, reference and contract are exactly."""
-    gate, reference = found.gate, found.reference
-    first = gate.chain.names[0]
+    """Return what a gate is exactly, also where its model does not open."""
+    first = found.gate.chain.names[0]
     primary = found.rungs.get(first)
-    return {
-        "gate": gate.name,
-        "model": f"{primary.version} {primary.sha256[:12]}" if primary else f"{first} does not open",
-        "features": f"version {gate.features.version} {gate.features.source_hash[:12]}",
-        "reference": reference.id if reference else "none",
-        "contract": gate.contract.hash[:12],
-    }
+    model = f"{primary.version} {primary.sha256[:12]}" if primary else f"{first} does not open"
+    return opening.identity(found.gate, model, found.reference)
