@@ -5,24 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from guards import employment, leaf, taxi, weather
-from models.building import ROOT
 from tests.examples import Limit
-from tests.launch.variants import variant
+from tests.launch.variants import copied, line, variant
 from wardline import (
     Chain,
     Field,
-    Gate,
     Launch,
     Onnx,
     Owner,
@@ -35,37 +30,14 @@ from wardline import (
     Upstream,
 )  # fmt: skip
 from wardline.cli import cli
-from wardline.launch import declared, rehearsal, reproduced
 from wardline.launch.checklist import check
-from wardline.launch.inspection import inspect
-from wardline.launch.lines import Line, Status
+from wardline.launch.lines import Status
 from wardline.launch.taking import taken
-from wardline.reference import load, save
-from wardline.stats.binomial import at_least
-from wardline.testing import FakeClock, FakePredictor, MemorySink
+from wardline.monitoring import USUAL_RULES, AlertRule, Monitoring
+from wardline.testing import FakePredictor, MemorySink
 
 OWNER = taxi.gate.owner
 LAUNCH = taxi.gate.launch
-MODELS = ("models/taxi", "models/taxi-linear", "docs/runbooks")
-
-
-def line(gate: Gate, name: str, tmp_path: Path, source: Path | None = None, **kwargs: Any) -> Line:
-    """Return one line of the checklist, and run only the part that makes it."""
-    with inspect(gate, Settings(home=tmp_path / "home"), source) as found:
-        parts = (declared.lines(found), reproduced.lines(found), rehearsal.lines(found, **kwargs))
-        return next(each for part in parts for each in part if each.name == name)
-
-
-def copied(tmp_path: Path, **changes: Any) -> Gate:
-    """The taxi gate in a project of its own, whose files may be changed."""
-    for folder in MODELS:
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("data"))
-    return variant(taxi.gate, root=tmp_path, **changes)
-
-
-def rewritten(gate: Gate, **changes: Any) -> None:
-    reference = load(gate.reference_dir)
-    save(msgspec.structs.replace(reference, **changes), gate.reference_dir)
 
 
 @pytest.mark.parametrize("gate", [taxi.gate, employment.gate, weather.gate], ids=lambda gate: gate.name)
@@ -100,6 +72,10 @@ DECLARED = {
     "one alert's owner is blank": (
         {"owner": dataclasses.replace(OWNER, overrides={"drift": Owner("a", "", "c", OWNER.runbook)})},
         "alerts", "drift",
+    ),
+    "an alert rule of its own owner pages nobody": (
+        {"monitoring": Monitoring(rules=(AlertRule("drift.psi", owner=Owner("a", "", "c", "d")),))},
+        "alerts", "drift.psi",
     ),
     "upstream pages nobody": (
         {"contract": upstream(Owner("feed", "", "x", OWNER.runbook))}, "alerts", "upstream"
@@ -178,46 +154,16 @@ def test_what_was_inferred_waits_for_a_person(tmp_path):
     assert (found.status, found.subjects) == (Status.WARN, ("vin: str  # review: looks like an identifier",))
 
 
-def test_a_deadline_that_does_not_hold_at_p99_is_red(tmp_path):
-    clock = FakeClock()
-
-    def ticking() -> float:
-        clock.advance(0.030)
-        return clock()
-
-    found = line(taxi.gate, "deadlines", tmp_path, clock=ticking)
-    assert (found.status, found.subjects) == (Status.FAIL, ("taxi-linear",))  # 20 ms; the other has 50
-    assert "30 of 20 ms" in found.says
-
-
-@pytest.mark.parametrize("rate", [0.001, 0.01, 0.05, 0.3])
-def test_a_rate_is_judged_by_the_exact_binomial_tail_at_its_declared_false_alarm_rate(rate):
-    from scipy.stats import binom
-
-    rows = 120
-    for count in (0, 1, 2, 5, 10, 40, 120):
-        assert at_least(count, rows, rate) == pytest.approx(binom.sf(count - 1, rows, rate), abs=1e-12)
-    drawn = np.random.default_rng(7).binomial(rows, rate, 20_000)
-    failed = [at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
-    assert np.mean(failed) <= rehearsal.FALSE_ALARM + 0.002
+def test_what_no_alert_rule_is_about_is_a_warning(tmp_path):
+    silent = variant(taxi.gate, monitoring=Monitoring(rules=USUAL_RULES[:2]))
+    found = line(silent, "alerts", tmp_path)
+    assert (found.status, found.subjects) == (Status.WARN, ("model", "serving", "sequence"))
 
 
 def test_a_chain_without_rule_or_deadline_is_a_warning(tmp_path):
     bare = variant(taxi.gate, chain=Chain(Onnx("models/taxi/1")))
     assert line(bare, "rule", tmp_path).status is Status.WARN
     assert line(bare, "deadlines", tmp_path).status is Status.WARN
-
-
-def test_a_log_that_cannot_be_written_is_red(tmp_path):
-    (tmp_path / "home").write_text("a file where the home should be")
-    assert line(taxi.gate, "log", tmp_path).status is Status.FAIL
-
-
-def test_a_place_of_its_own_that_the_log_cannot_have_is_red(tmp_path):
-    (tmp_path / "home/taxi").mkdir(parents=True)
-    (tmp_path / "home/taxi/records").write_text("a file where the records should be")
-    found = line(taxi.gate, "log", tmp_path)
-    assert (found.status, found.subjects) == (Status.FAIL, ("records",))
 
 
 class Endless(Row):
@@ -246,43 +192,6 @@ def test_a_secret_in_the_configuration_is_red(tmp_path):
     (tmp_path / "guards" / "taxi.py").write_text("API_TOKEN = 'not-a-real-one-but-long'\n")
     found = line(gate, "secrets", tmp_path)
     assert (found.status, found.subjects) == (Status.FAIL, ("guards/taxi.py",))
-
-
-def test_another_library_is_only_worth_what_the_golden_rows_say(tmp_path):
-    gate = copied(tmp_path)
-    rewritten(gate, libraries={**load(gate.reference_dir).libraries, "numpy": "1.26.4"})
-    found = line(gate, "environment", tmp_path)
-    assert found.status is Status.PASS
-    assert "numpy 1.26.4 →" in found.says
-
-    def off(trip):
-        return taxi.trip_features.function(trip)._replace(log_distance=0.0)
-
-    moved = variant(gate, function=off, root=tmp_path)
-    found = line(moved, "environment", tmp_path)
-    assert (found.status, found.subjects) == (Status.FAIL, ("numpy",))
-    rewritten(gate, golden=None, libraries={"numpy": "1.26.4"})
-    assert line(gate, "environment", tmp_path).status is Status.WARN
-    assert line(gate, "golden rows", tmp_path).status is Status.FAIL
-
-
-def test_a_reference_of_few_rows_is_red_and_of_not_many_a_warning(tmp_path):
-    gate = copied(tmp_path)
-    rewritten(gate, rows=150)
-    assert line(gate, "reference", tmp_path).subjects == ("rows",)
-    rewritten(gate, rows=900)
-    assert line(gate, "reference", tmp_path).status is Status.WARN
-
-
-def test_a_changed_function_under_its_old_version_shows_the_diff_of_its_outputs(tmp_path):
-    def other(trip):
-        return taxi.trip_features.function(trip)._replace(passengers=0)
-
-    gate = variant(taxi.gate, function=other)
-    gate.features = dataclasses.replace(gate.features, source_hash="f" * 64)
-    found = line(gate, "features version", tmp_path)
-    assert found.subjects == ("passengers",)
-    assert "expected" in found.details[0]
 
 
 def test_a_gate_that_settled_nothing_says_so_line_by_line(tmp_path):

@@ -10,6 +10,7 @@ from wardline.launch import secrets
 from wardline.launch.inspection import Inspection
 from wardline.launch.lines import Line, failed, passed, warned
 from wardline.launch.taking import taken
+from wardline.monitoring import FAMILIES
 from wardline.owner import DUTIES, Owner
 
 _REVIEW = "# review:"
@@ -59,6 +60,7 @@ def _alerts(found: Inspection) -> Line:
         return failed("alerts", "nobody owns the gate", "give it owner=Owner(...)", ["owner"])
     owners = {"gate": gate.owner, **{guard.name: gate.owner.of(guard.name) for guard in gate.guards}}
     owners |= gate.owner.overrides
+    owners |= {rule.title: rule.owner or gate.owner.of(rule.title) for rule in gate.monitoring.rules}
     if gate.contract.upstream is not None:
         owners["upstream"] = gate.contract.upstream.owner
     wrong = {name: says for name, owner in owners.items() if (says := _unanswerable(owner, gate.root))}
@@ -68,6 +70,10 @@ def _alerts(found: Inspection) -> Line:
         alike = {each: [n for n, s in wrong.items() if s == each] for each in wrong.values()}
         details = [f"{', '.join(names)}: {each}" for each, names in alike.items()]
         return failed("alerts", f"{name}: {says}", do, list(wrong), details)
+    silent = [family for family in FAMILIES if gate.monitoring.rule(family) is None]
+    if silent:
+        do = "add AlertRule(...) to monitoring=Monitoring(rules=...)"
+        return warned("alerts", f"nobody hears of {', '.join(silent)}: no rule is about it", do, silent)
     return passed("alerts", f"{len(owners)} rules have owner, page, escalation and a runbook that answers")
 
 
