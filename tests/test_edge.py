@@ -29,12 +29,12 @@ def scene(seed: int) -> Any:
     return np.clip(np.linspace(40, 200, 128)[None, :, None] + noise, 0, 255).astype(np.uint8)
 
 
-def counting(answer: Callable[[Frame], float] = lambda _: 1.0) -> Gate:
+def counting(answer: Callable[[Frame], float] = lambda _: 1.0, **limits: Any) -> Gate:
     def rule(frame: Frame) -> float:
         return answer(frame)
 
     return Gate(
-        "edge", contract=Frames(Frame, examples=[{"camera": "a", "firmware": "1"}]),
+        "edge", contract=Frames(Frame, examples=[{"camera": "a", "firmware": "1"}], **limits),
         features=frame_features(Frame), chain=Chain(Rule(rule)),
     )  # fmt: skip
 
@@ -122,14 +122,20 @@ def test_records_are_kept_while_the_network_is_away_and_forwarded_when_it_is_bac
     settings = Settings(home=tmp_path / "home", log=LogSettings(segment_s=0.01))
     loop = Loop(counting(), Folder(tmp_path), settings, "a", "1", drop="wait", forward=away)
     list(loop.run())
+    trace = settings.home / "edge" / "traces" / "day.jsonl"
+    trace.parent.mkdir()
+    trace.write_text("{}\n")
     assert loop.status.forwarded == 0
     away.unlink()
     loop.send()
     sealed = list((settings.home / "edge" / "records").rglob("*.parquet"))
-    assert loop.status.forwarded == len(sealed) == len(list(away.rglob("*.parquet")))
-    assert sealed
+    assert len(sealed) == len(list(away.rglob("*.parquet"))) > 0
+    assert loop.status.forwarded == len(sealed) + 1
     loop.send()
-    assert loop.status.forwarded == len(sealed)
+    assert loop.status.forwarded == len(sealed) + 1
+    trace.write_text("{}\n{}\n")
+    loop.send()
+    assert (away / "edge" / "traces" / "day.jsonl").read_text() == trace.read_text()
 
 
 def test_an_unknown_camera_is_enrolled_by_its_first_frames(tmp_path: Path) -> None:
@@ -141,6 +147,37 @@ def test_an_unknown_camera_is_enrolled_by_its_first_frames(tmp_path: Path) -> No
     known = json.loads((home / "edge" / "cameras.json").read_text())
     assert list(known) == ["new"]
     assert len(json.dumps(known)) < 16 * 1024
+
+
+def test_a_camera_whose_repeats_are_refused_is_enrolled_all_the_same(tmp_path: Path) -> None:
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), scene(number))
+    gate = counting(repeats="refuse")
+    loop = Loop(gate, Folder(tmp_path), Settings(home=tmp_path / "home"), "new", "1", drop="wait")
+    list(loop.run())
+    assert (loop.status.frames, loop.status.enrolled) == (2, 2)
+
+
+class Clock:
+    """A tenth of a second at each look."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+def test_the_rate_is_counted_and_never_what_the_source_says_of_itself(tmp_path: Path) -> None:
+    file = str(tmp_path / "v.avi")
+    writer = cv2.VideoWriter(file, cv2.VideoWriter_fourcc(*"MJPG"), 240, (128, 96))  # it says 240 a second
+    for number in range(6):
+        writer.write(scene(number))
+    writer.release()
+    loop = Loop(counting(), source_of(file), Settings(home=tmp_path), "a", "1", drop="wait", clock=Clock())
+    list(loop.run())
+    assert loop.status.frames == 6
+    assert 0 < loop.status.rate < 11
 
 
 class Broken:

@@ -173,23 +173,29 @@ class Loop:
             raise self._failure
 
     def send(self) -> None:
-        """Copy sealed records to the place they are collected; later, where it is away."""
+        """Copy sealed records and kept traces to the place they are collected; later, where it is away."""
         if self.forward is None:
             return
-        records = self.settings.home / self.gate.name / "records"
-        for file in sorted(records.rglob("*.parquet")):
-            goal = self.forward / self.gate.name / file.relative_to(records)
+        home = self.settings.home
+        for file in self._kept():
+            goal = self.forward / file.relative_to(home)
             try:
                 if goal.exists() and goal.stat().st_size == file.stat().st_size:
                     continue
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                draft = goal.with_suffix(".part")
+                draft = goal.with_name(f"{goal.name}.part")
                 shutil.copyfile(file, draft)
                 draft.replace(goal)
             except OSError as error:  # the network is away: the records stay here, and are sent next time
                 log.info("records are kept for later: %s", error)
                 return
             self.status.forwarded += 1
+
+    def _kept(self) -> list[Path]:
+        """List what may be forwarded: records once sealed, traces as they are (one that grew goes again)."""
+        kept = self.settings.home / self.gate.name
+        traces = (file for file in (kept / "traces").rglob("*") if file.is_file())
+        return [*sorted((kept / "records").rglob("*.parquet")), *sorted(traces)]
 
     def _read(self) -> None:
         """Read the source in a thread of its own, again and again if it is live."""
@@ -243,7 +249,7 @@ class Loop:
 
     def _enrol(self, enrolment: Enrolment, payload: dict[str, Any]) -> None:
         """Learn from one frame; once there are enough, judge the camera by its own."""
-        frame = self.gate.contract.admit(payload).rows[0]
+        frame = self.gate.contract.afresh().admit(payload).rows[0]  # it was just here, and is no repeat
         enrolment.add(frame.statistics, frame.header, self.firmware, view(frame.sampled))
         self.status.enrolled = enrolment.frames
         if enrolment.frames < ENROL:
