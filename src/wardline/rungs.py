@@ -122,6 +122,12 @@ class RungBuilder:
             f"slice {column} has more than {self._limits.slice_values} values: the first are reported"
             for column in sorted(self._crowded)
         ]
+        judged = (self._held_out if self._held_out.rows else self._training).slices
+        notes += [
+            f"slice {column}: no value has {self._limits.slice_rows} rows, the whole is its baseline"
+            for column, found in judged.items()
+            if all(each.rows < self._limits.slice_rows for each in found.values())
+        ]
         return notes
 
     def _new(self) -> Performance:

@@ -137,10 +137,17 @@ def _environment(found: Inspection, reference: Reference) -> Line:
 
 
 def _slices(found: Inspection, reference: Reference) -> Line:
-    """Every declared slice has a baseline to be compared with."""
+    """Every declared slice has a baseline to be compared with; one of rare values has only the whole."""
     known = reference.rungs.get(found.gate.chain.names[0])
     have = {} if known is None else known.slices
     bare = [name for name in found.gate.slices if not any(key.startswith(f"{name}=") for key in have)]
-    if bare:
-        return failed("slices", f"no baseline for {', '.join(bare)}", _ANEW, bare)
+    rare = [
+        name for name in bare if any(note.startswith(f"slice {name}: no value") for note in reference.notes)
+    ]
+    if set(bare) - set(rare):
+        absent = [name for name in bare if name not in rare]
+        return failed("slices", f"no baseline for {', '.join(absent)}", _ANEW, absent)
+    if rare:
+        says = f"every value of {', '.join(rare)} is too rare for a baseline: the whole stands for it"
+        return warned("slices", says, "keep it to find rows by, or declare a coarser slice", rare)
     return passed("slices", f"{len(have)} baselines for {len(found.gate.slices)} slices")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +36,7 @@ def blocks(sampled: Sample) -> Blocks:
     rows = by_tile(down @ np.full(side, 1 / side, dtype=np.float32), side, 1).mean(axis=0)
     on, off = zip(*(_phases(steps) for steps in (columns, rows)), strict=True)
     bent = np.abs(difference(sampled.across[:, 1:], sampled.across[:, :-1]))
-    bent = np.minimum(bent, bent.mean()).reshape(-1, side, side - 2)
+    bent = np.asarray(np.minimum(bent, np.float32(cv2.mean(bent)[0])), np.float32).reshape(-1, side, side - 2)
     mean = np.full(side, 1 / side, dtype=np.float32) @ bent
     return Blocks(sum(on) / 2, sum(off) / 2, _period(mean, side))
 

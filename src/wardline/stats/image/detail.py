@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.image.sample import Sample, by_tile, difference, median, planes
+from wardline.stats.image.sample import Sample, by_tile, difference, median
 
 _FLAT = 1.5  # DN² of neighbour differences under which a tile holds hardly any structure
 _REACH = 6  # pixels to either side of an edge
@@ -65,7 +65,11 @@ def detail(sampled: Sample) -> Detail:
 
 
 def _energy(steps: NDArray[np.float32], side: int, lag: int = 0) -> NDArray[np.float64]:
-    """Average the squares of each tile."""
+    """Average the squares of each tile; those of steps along its rows lie in one piece."""
+    if not lag:
+        whole = steps.reshape(-1, side * steps.shape[1])
+        energy: NDArray[np.float64] = np.vecdot(whole, whole).astype(np.float64) / whole.shape[1]
+        return energy
     rows = np.vecdot(steps, steps)
     mean: NDArray[np.float64] = by_tile(rows, side, lag).mean(axis=1, dtype=np.float64) / steps.shape[1]
     return mean
@@ -77,8 +81,8 @@ def _log(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _chroma(sampled: Sample, chosen: NDArray[np.bool_], luma: NDArray[np.float64]) -> tuple[float, float]:
     """Compare red minus blue with luma at lag 1, and with itself at lag 2; along the rows only."""
-    blue, _, red = planes(sampled.colour[::2])  # every second row is plenty
-    between = difference(red, blue)
+    half = sampled.colour[::2]  # every second row is plenty
+    between = difference(half[:, :, 2].astype(np.float32), half[:, :, 0].astype(np.float32))
     near = _energy(difference(between[:, 1:], between[:, :-1]), sampled.side // 2)
     far = _energy(difference(between[:, 2:], between[:, :-2]), sampled.side // 2)
     if far.max() < 0.25:  # mono: there is no chroma to have detail

@@ -50,10 +50,10 @@ def _blocks(sampled: Sample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def _means(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Average 8x8 blocks, those at the tiles' borders left out."""
-    rows = picture.reshape(-1, 8) @ np.full(8, 1 / 64, dtype=np.float32)
-    blocks = rows.reshape(-1, side // 8, 8, side // 8).sum(axis=2)
-    inner: NDArray[np.float32] = blocks[:, 1:-1, 1:-1] if side >= 32 else blocks
-    return inner.ravel()
+    size = side // 8, len(picture) // 8
+    means = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+    blocks = means.reshape(-1, side // 8, side // 8)
+    return (blocks[:, 1:-1, 1:-1] if side >= 32 else blocks).ravel()
 
 
 def _hot(grey: NDArray[np.uint8]) -> float:

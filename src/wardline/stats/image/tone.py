@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -48,7 +49,8 @@ class Colour(NamedTuple):
 
 def histogram(sampled: Sample) -> NDArray[np.int64]:
     """Count the thumbnail's luma, (256,)."""
-    return np.bincount(sampled.luma.ravel(), minlength=256)
+    counted = cv2.calcHist([sampled.luma], [0], None, [256], [0, 256])
+    return np.asarray(counted, np.float32).ravel().astype(np.int64)
 
 
 def tone(sampled: Sample, counts: NDArray[np.int64]) -> Tone:
@@ -83,20 +85,17 @@ def colour(sampled: Sample, counts: NDArray[np.int64]) -> Colour:
     """
     luma = sampled.luma
     channels = planes(sampled.thumbnail)
+    blue, green, red, _ = cv2.mean(sampled.thumbnail)
+    moments = _moments(channels, (blue, green, red))
     count = luma.size
-    flat = [channel.ravel() for channel in channels]
-    means = [float(channel.mean()) for channel in flat]
-    blue, green, red = means
-    moments = [[float(a @ b) / count - x * y for b, y in zip(flat, means, strict=True)]
-               for a, x in zip(flat, means, strict=True)]  # fmt: skip
     order = counts.cumsum()
     low, high = (int(np.searchsorted(order, share * count)) for share in (0.2, 0.8))
     bright_blue, bright_green, bright_red = _mean(sampled, cv2.inRange(luma, high, 249))
     dark_blue, dark_green, dark_red = _mean(sampled, cv2.inRange(luma, 0, low))
-    most = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    most = np.asarray(cv2.max(cv2.max(channels[0], channels[1]), channels[2]))
     least = cv2.min(cv2.min(channels[0], channels[1]), channels[2])
-    apart = moments[2][2] + moments[0][0] + 2 * moments[1][1] - 2 * moments[2][1] - 2 * moments[0][1]
-    both = moments[0][0] * moments[2][2]
+    apart = moments[2, 2] + moments[0, 0] + 2 * moments[1, 1] - 2 * moments[1, 2] - 2 * moments[0, 1]
+    both = moments[0, 0] * moments[2, 2]
     return Colour(
         math.log((red + 1) / (green + 1)),
         math.log((blue + 1) / (green + 1)),
@@ -104,10 +103,19 @@ def colour(sampled: Sample, counts: NDArray[np.int64]) -> Colour:
         math.log((bright_blue + 1) / (bright_green + 1)),
         dark_red - dark_green,
         dark_blue - dark_green,
-        float(((most - least) / (most + 1.0)).mean()),
+        cv2.mean(cv2.divide(cv2.subtract(most, least), most + np.float32(1)))[0],
         math.sqrt(max(0.0, apart)),
-        moments[0][2] / math.sqrt(both) if both > 1e-6 else 1.0,
+        moments[0, 2] / math.sqrt(both) if both > 1e-6 else 1.0,
     )
+
+
+def _moments(channels: Sequence[NDArray[np.float32]], means: Sequence[float]) -> dict[tuple[int, int], float]:
+    """Return the covariance of each two channels."""
+    flat = [channel.ravel() for channel in channels]
+    return {
+        (i, j): float(flat[i] @ flat[j]) / flat[i].size - means[i] * means[j]
+        for i in range(3) for j in range(i, 3)
+    }  # fmt: skip
 
 
 def _quantiles(counts: NDArray[np.int64]) -> list[float]:
@@ -131,8 +139,8 @@ def _vignetting(luma: NDArray[np.uint8]) -> float:
     height, width = luma.shape
     y, x = max(1, height // 6), max(1, width // 6)
     ends = (slice(0, y), slice(height - y, None)), (slice(0, x), slice(width - x, None))
-    corners = sum(float(luma[rows, columns].mean()) for rows in ends[0] for columns in ends[1]) / 4
-    centre = float(luma[height // 2 - y : height // 2 + y, width // 2 - x : width // 2 + x].mean())
+    corners = sum(cv2.mean(luma[rows, columns])[0] for rows in ends[0] for columns in ends[1]) / 4
+    centre = cv2.mean(luma[height // 2 - y : height // 2 + y, width // 2 - x : width // 2 + x])[0]
     return math.log((corners + 1) / (centre + 1))
 
 
