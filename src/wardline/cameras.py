@@ -208,6 +208,13 @@ def load(path: Path) -> dict[str, Any]:
     return dict(tree)
 
 
+def remember(path: Path, enrolment: Enrolment) -> CameraReference:
+    """Freeze what was learned of one camera, and keep it beside the others of this machine."""
+    learned = Cameras.learned([enrolment])
+    save(path, Cameras.read({"cameras": {**load(path), **learned.tree()}}))
+    return learned.by_id[enrolment.camera]
+
+
 def save(path: Path, cameras: Cameras) -> None:
     """Write the enrolled cameras, by atomic rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

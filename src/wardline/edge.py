@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wardline.camera.sources import Shot, Source, SourceError
-from wardline.cameras import ENROL, Cameras, Enrolment, load, save
+from wardline.cameras import ENROL, Cameras, Enrolment, remember
 from wardline.errors import PayloadError
 from wardline.gate import Gate
 from wardline.settings import Settings
@@ -254,9 +254,7 @@ class Loop:
         self.status.enrolled = enrolment.frames
         if enrolment.frames < ENROL:
             return
-        path = self.settings.home / self.gate.name / "cameras.json"
-        known = {**load(path), **Cameras.learned([enrolment]).tree()}
-        save(path, Cameras.read({"cameras": known}))
+        remember(self.settings.home / self.gate.name / "cameras.json", enrolment)
         self._enrolment = None
         self.gate.close()
         self.gate.open(self.settings)

@@ -11,6 +11,7 @@ from wardline.errors import WardlineError
 _COMMANDS = {
     "check": "wardline.cli.check:check_command",
     "diff": "wardline.cli.diff:diff",
+    "enrol": "wardline.cli.enrol:enrol",
     "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
