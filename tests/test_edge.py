@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from wardline.camera import Frame, Frames, frame_features
 from wardline.camera.sources import Capture, Folder, Shot, SourceError, source_of
 from wardline.cli import cli
 from wardline.edge import Loop, Slot
+from wardline.testing import MemorySink
 
 RNG = np.random.default_rng(5)
 PHOTOS = Path(__file__).parents[1] / "models" / "leaf" / "data" / "photos"
@@ -156,6 +159,20 @@ def test_a_camera_whose_repeats_are_refused_is_enrolled_all_the_same(tmp_path: P
     loop = Loop(gate, Folder(tmp_path), Settings(home=tmp_path / "home"), "new", "1", drop="wait")
     list(loop.run())
     assert (loop.status.frames, loop.status.enrolled) == (2, 2)
+
+
+def test_nothing_keeps_a_frame_once_it_is_answered(tmp_path: Path) -> None:
+    """A writer that is behind may hold thousands of rows: never their pictures."""
+    gate = counting(lambda frame: held.append(weakref.ref(frame.pixels)) or 1.0)  # type: ignore[func-returns-value]
+    held: list[weakref.ref[Any]] = []
+    with gate.open(sink=(sink := MemorySink())).gate:
+        for number in range(3):
+            gate(
+                {"picture": cv2.imencode(".png", scene(number))[1].tobytes(), "camera": "a", "firmware": "1"}
+            )
+        gc.collect()
+        assert len(sink.records) >= 3
+        assert [ref() is None for ref in held[-3:]] == [True] * 3
 
 
 class Clock:

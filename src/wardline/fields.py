@@ -107,6 +107,8 @@ class Row(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
     unknown_fields: ClassVar[Unknown] = "forbid"
+    heavy: ClassVar[bool] = False
+    """Whether a row holds so much (a picture) that nothing may keep it once it is answered."""
 
     def __init_subclass__(cls, *, unknown: Unknown = "forbid", **kwargs: Any) -> None:
         cls.unknown_fields = unknown

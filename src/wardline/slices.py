@@ -12,10 +12,10 @@ class Slices(Mapping[str, Sequence[Any]]):
     """The slice columns of a batch: fields of the contract, else features, read when they are asked for.
 
     `columns` are the validated columns, where the rows came as columns. Reading is left to the log, which
-    has the time.
+    has the time; only of heavy rows the fields are read at once, for they may not wait there with them.
     """
 
-    __slots__ = ("batch", "columns", "fields", "names")
+    __slots__ = ("block", "columns", "fields", "names", "rows")
 
     def __init__(
         self,
@@ -26,17 +26,21 @@ class Slices(Mapping[str, Sequence[Any]]):
     ) -> None:
         self.names = names
         self.fields = fields
-        self.batch = batch
-        self.columns = columns
+        self.block = batch.block
+        self.rows, self.columns = batch.rows, columns
+        if columns is None and len(batch) and getattr(batch.rows[0], "heavy", False):
+            read = [name for name in names if name in fields]
+            self.columns = {name: [getattr(row, name) for row in batch.rows] for name in read}
+            self.rows = ()
 
     def __getitem__(self, name: str) -> Sequence[Any]:
         if name not in self.names:
             raise KeyError(name)
         if name not in self.fields:
-            return list(self.batch.block.column(name))
+            return list(self.block.column(name))
         if self.columns is not None:
             return self.columns[name]
-        return [getattr(row, name) for row in self.batch.rows]
+        return [getattr(row, name) for row in self.rows]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

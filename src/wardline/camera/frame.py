@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -61,6 +61,8 @@ class Frame(Row):
     picture's EXIF. A field `taken_at: Annotated[datetime, Timestamp(max_age_s=...)]` is filled from EXIF
     too, and makes old frames a broken contract.
     """
+
+    heavy: ClassVar[bool] = True
 
     picture: Picture
     camera: Annotated[str, Field(min_length=1, max_length=64)]
