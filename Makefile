@@ -3,14 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MORE := $(VENV)/.more
+PEERS := .venv-peers/.installed
 
-.PHONY: setup serve test check bench format models
+.PHONY: setup serve test test-more check bench format models
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(MORE): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench,receivers,spark]'
+	touch $@
+
+# Peers run beside wardline, as processes in an environment of their own: they want libraries of other years.
+$(PEERS): constraints-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r constraints-peers.txt
 	touch $@
 
 serve: setup
@@ -25,7 +37,11 @@ check: setup
 test: setup
 	$(BIN)/python -m pytest
 
-bench: setup
+# What needs more than Python: other makers' servers, trace receivers, a browser, Prometheus.
+test-more: $(MORE) $(PEERS)
+	$(BIN)/python -m pytest -m "peers or receivers or browser or fleet"
+
+bench: $(MORE) $(PEERS)
 	$(BIN)/python -m bench
 
 format: setup
