@@ -18,6 +18,7 @@ from wardline import golden
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
+from wardline.log.ship import shipper
 from wardline.log.writer import LogWriter
 from wardline.panel import Panel
 from wardline.predictor import Site
@@ -75,12 +76,23 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows
         if golden_rows and reference is not None and reference.golden is not None:
             _hold_to_golden(gate, reference.golden, chain, pins, settings.unchecked)
         schema = record_schema(gate, chain, reference, settings.unchecked)
-        opened = sink or LogWriter(settings.home / gate.name / "records", schema, settings.log)
+        opened = sink or _log(gate, settings, schema)
     except Exception:
         chain.close()
         raise
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
     return chain, inputs, outputs, opened, schema, level, reference
+
+
+def _log(gate: Gate, settings: Settings, schema: RecordSchema) -> LogWriter:
+    """Open the log, and what carries its sealed files on."""
+    directory = settings.home / gate.name / "records"
+    carrier = shipper(directory, gate.name, settings.store)
+    try:
+        return LogWriter(directory, schema, settings.log, shipper=carrier)
+    except Exception:
+        carrier.close(0.0)
+        raise
 
 
 def site(gate: Gate) -> Site:

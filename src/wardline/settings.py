@@ -35,6 +35,21 @@ class LogSettings:
 
 
 @dataclass(frozen=True)
+class StoreSettings:
+    """Where sealed records go on to, and how long they stay on this disk.
+
+    `url` is a directory on any file system fsspec knows (`s3://bucket/prefix`, `gs://…`, `az://…`, a path),
+    `events` an HTTP address that takes CloudEvents; empty means none. A file that was delivered (or has
+    nowhere to go) stays `keep_days`; all together stay below `keep_gb`, whatever was delivered.
+    """
+
+    url: str = ""
+    events: str = ""
+    keep_days: float = 90.0
+    keep_gb: float = 50.0
+
+
+@dataclass(frozen=True)
 class ServingSettings:
     """Limits of the HTTP surface: what is refused before it costs anything."""
 
@@ -53,12 +68,13 @@ class Settings:
 
     home: Path = Path(".wardline")
     log: LogSettings = LogSettings()
+    store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     unchecked: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Read `WARDLINE_HOME`, `WARDLINE_UNCHECKED`, `WARDLINE_LOG_<FIELD>` and `WARDLINE_SERVING_<FIELD>`.
+        """Read `WARDLINE_HOME`, `WARDLINE_UNCHECKED` and `WARDLINE_LOG_<FIELD>`, `_STORE_`, `_SERVING_`.
 
         >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
         2.0
@@ -67,6 +83,7 @@ class Settings:
         return cls(
             home=Path(env.get("WARDLINE_HOME", ".wardline")),
             log=_read(LogSettings(), "WARDLINE_LOG_", env),
+            store=_read(StoreSettings(), "WARDLINE_STORE_", env),
             serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
             unchecked=env.get("WARDLINE_UNCHECKED", ""),
         )

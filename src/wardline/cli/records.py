@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,6 @@ from typing import Any
 
 import click
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +20,7 @@ from rich.table import Table
 
 from wardline.errors import LogError
 from wardline.log import batches
+from wardline.log.plain import plain, readable
 from wardline.verdict import ACTIONS
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -123,12 +122,12 @@ def moment(text: str, now: datetime) -> datetime:
 
 def show(table: pa.Table, form: str, *, whole: bool, chosen: Sequence[str] | None) -> None:
     """Print records: a table for people (each record down the page where `whole`), or text for programs."""
-    rows = _readable(table).to_pylist()
+    rows = readable(table).to_pylist()
     if form == "json":
-        click.echo(json.dumps([_plain(row) for row in rows], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([plain(row) for row in rows], indent=1, ensure_ascii=False))
     elif form == "jsonl":
         for row in rows:
-            click.echo(json.dumps(_plain(row), ensure_ascii=False))
+            click.echo(json.dumps(plain(row), ensure_ascii=False))
     elif form == "csv":
         click.echo(_csv(table.column_names, rows), nl=False)
     elif rows:
@@ -211,33 +210,12 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _readable(table: pa.Table) -> pa.Table:
-    """Write times out as ISO 8601 to the nanosecond, which Python's own datetime cannot hold."""
-    if "time" not in table.column_names:
-        return table
-    text = pc.binary_join_element_wise(pc.strftime(table["time"], "%Y-%m-%dT%H:%M:%S"), "Z", "")
-    return table.set_column(table.column_names.index("time"), "time", text)
-
-
-def _plain(value: Any) -> Any:
-    """Make a value JSON: what JSON has no number for becomes its name."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
 def _csv(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     """Comma-separated, with lists as JSON in their cell and missing values empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
-        plain = _plain(row)
-        writer.writerow(
-            [json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in plain.values()]
-        )
+        cells = plain(row).values()
+        writer.writerow([json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in cells])
     return text.getvalue()

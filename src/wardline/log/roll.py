@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
+from wardline.log.names import stem
 from wardline.log.seal import PARQUET, Sealer, sync
 from wardline.log.segment import SUFFIX, Opener, Segment
 from wardline.settings import LogSettings
@@ -19,10 +16,7 @@ _TRIES = 1000  # names tried before something must be wrong with the directory r
 
 
 class Roll:
-    """The segments of one writer, one open at a time; what was open before is sealed in the background.
-
-    A segment's name says when, where and by whom it was begun: `20180301T120000.000000-HOST-PID-0`.
-    """
+    """The segments of one writer, one open at a time; what was open before is sealed in the background."""
 
     def __init__(
         self,
@@ -33,6 +27,7 @@ class Roll:
         clock: Callable[[], float],
         opener: Opener,
         on_error: Callable[[str], None],
+        after: Callable[[], None],
     ) -> None:
         self._directory, self._schema, self._settings = directory, schema, settings
         self._clock, self._opener = clock, opener
@@ -40,7 +35,7 @@ class Roll:
         self._opened = 0.0
         self._sequence = 0
         self._open()
-        self._sealer = Sealer(directory, on_error)
+        self._sealer = Sealer(directory, on_error, after)
         self._sealer.call()  # what dead writers left
 
     @property
@@ -90,10 +85,8 @@ class Roll:
     def _open(self) -> Segment:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._opened = self._clock()
-        begun = datetime.fromtimestamp(self._opened, UTC).strftime("%Y%m%dT%H%M%S.%f")
-        host = re.sub(r"[^A-Za-z0-9_.]", "_", socket.gethostname())[:40]
         for _ in range(_TRIES):
-            path = self._directory / f"{begun}-{host}-{os.getpid()}-{self._sequence}{SUFFIX}"
+            path = self._directory / f"{stem(self._opened, self._sequence)}{SUFFIX}"
             self._sequence += 1
             if path.with_suffix(PARQUET).exists():
                 continue

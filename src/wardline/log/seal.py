@@ -94,9 +94,10 @@ def segment_of(path: Path) -> Path:
 class Sealer:
     """Seals in a thread of its own, so that a second of zstd never keeps the writer from its queue."""
 
-    def __init__(self, directory: Path, on_error: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, on_error: Callable[[str], None], after: Callable[[], None]) -> None:
         self._directory = directory
         self._on_error = on_error
+        self._after = after
         self._calls: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="wardline-log-sealer", daemon=True)
         self._thread.start()
@@ -116,3 +117,4 @@ class Sealer:
                 seal_all(self._directory, self._on_error)
             except OSError as error:
                 self._on_error(f"{self._directory} cannot be searched for segments to seal: {error}")
+            self._after()

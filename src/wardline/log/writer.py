@@ -19,6 +19,7 @@ from wardline.errors import LogError
 from wardline.log.encoder import Encoder
 from wardline.log.roll import Roll
 from wardline.log.segment import Opener, create
+from wardline.log.ship import Shipper, ShipStats
 from wardline.record import Records, RecordSchema
 from wardline.settings import LogSettings
 
@@ -48,7 +49,7 @@ class LogWriter:
     `append` queues and returns; a thread encodes what waits, many requests to a batch, and writes it at
     least every `flush_s` seconds or `flush_rows` rows. When the disk fails, rows wait in the bounded queue
     and are written once it recovers; what does not fit is dropped and counted. A process forked from this
-    one inherits no writer: there, `append` drops.
+    one inherits no writer: there, `append` drops. What is sealed goes to `shipper`, which the writer closes.
 
     Raises LogError where the directory cannot be written at opening. `opener` makes a segment's file.
     """
@@ -60,11 +61,14 @@ class LogWriter:
         settings: LogSettings | None = None,
         clock: Callable[[], float] = time.time,
         opener: Opener = create,
+        *,
+        shipper: Shipper | None = None,
     ) -> None:
         self.directory = directory
         self._settings = settings or LogSettings()
         self._clock = clock
         self._encode = Encoder(schema)
+        self._shipper = shipper
         self._queue: deque[Records] = deque()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -80,7 +84,7 @@ class LogWriter:
         try:
             self._roll = Roll(
                 directory, self._encode.arrow, self._settings,
-                clock=clock, opener=opener, on_error=self._cannot_seal,
+                clock=clock, opener=opener, on_error=self._cannot_seal, after=self._sealed,
             )  # fmt: skip
         except OSError as error:
             raise LogError(
@@ -128,6 +132,13 @@ class LogWriter:
         atexit.unregister(self.close)
         self._thread.join(timeout)
         self._roll.close(timeout)
+        if self._shipper is not None:
+            self._shipper.close(timeout)
+
+    @property
+    def shipping(self) -> ShipStats:
+        """How the delivery of sealed files goes."""
+        return ShipStats() if self._shipper is None else self._shipper.stats
 
     def stats(self) -> LogStats:
         """Return the counters as they stand."""
@@ -257,6 +268,10 @@ class LogWriter:
             self._healthy, self._last_error = False, sentence
             self._woken = True  # the next attempt is the clock's, not the next request's
             self._changed.notify_all()
+
+    def _sealed(self) -> None:
+        if self._shipper is not None:
+            self._shipper.call()
 
     def _cannot_seal(self, sentence: str) -> None:
         log.warning("%s", sentence)
