@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
+from wardline.serving import v2
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
 from wardline.serving.predict import Predict
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
@@ -71,6 +72,7 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
     served = Starlette(
         routes=[
             Route("/predict", Predict(state), methods=["POST"]),
+            *v2.routes(state),
             *(Route(path, Endpoint(tell, metrics), methods=["GET"]) for path, tell in _told(state).items()),
         ],
         lifespan=lifespan,

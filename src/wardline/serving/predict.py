@@ -29,7 +29,7 @@ _STATUS = {
 }
 """What HTTP calls some broken contracts: too large, or no picture at all. Every other is a 422."""
 
-_THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
+THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
 
 
 class Predict:
@@ -111,7 +111,7 @@ class Predict:
         def admit() -> Admitted:
             return limit_rows(contract.admit(payload, gate.clock()), most)
 
-        if self._state.inline and size < _THREAD_FROM and not contract.pictures:
+        if self._state.inline and size < THREAD_FROM and not contract.pictures:
             return gate.walk(admit, who.request_id, who.trace.trace_id)
         return await asyncio.to_thread(gate.walk, admit, who.request_id, who.trace.trace_id)
 
@@ -119,24 +119,28 @@ class Predict:
 def _single(records: Records, gate: OpenGate, who: Caller) -> Reply:
     verdict = verdict_of(records, gate.schema, 0)
     if verdict.action is Action.REJECT:
-        return _rejected(verdict, who)
-    if verdict.action is Action.ABSTAIN and gate.gate.risk is Risk.CLOSED and _late(verdict):
+        return rejected(verdict, who)
+    if late(verdict, gate):
         more = {"findings": verdict.findings}
         return problem(504, "no rung answered within its deadline", who, action=Action.ABSTAIN, more=more)
     return reply(200, verdict, verdict.action)
 
 
-def _rejected(verdict: Verdict, who: Caller) -> Reply:
+def rejected(verdict: Verdict, who: Caller, status: int = 422) -> Reply:
+    """Answer one row that broke its contract; `status` unless it was too large, or no picture at all."""
     broken = ", ".join(
         f"{finding.subject} is {finding.observed} ({finding.expected})" for finding in verdict.findings[:3]
     )
     more = len(verdict.findings) - 3
     sentence = f"the input breaks its contract: {broken}{f' and {more} more' if more > 0 else ''}"
-    status = next((_STATUS[each.reason] for each in verdict.findings if each.reason in _STATUS), 422)
+    status = next((_STATUS[each.reason] for each in verdict.findings if each.reason in _STATUS), status)
     return problem(status, sentence, who, action=Action.REJECT, more={"findings": verdict.findings})
 
 
-def _late(verdict: Verdict) -> bool:
+def late(verdict: Verdict, gate: OpenGate) -> bool:
+    """Say whether one row has no answer because time ran out, in a gate that fails closed."""
+    if verdict.action is not Action.ABSTAIN or gate.gate.risk is not Risk.CLOSED:
+        return False
     return any(finding.reason == "chain.deadline" for finding in verdict.findings)
 
 
