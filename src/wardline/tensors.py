@@ -131,7 +131,9 @@ def unpacked(raw: memoryview, count: int, name: str) -> list[bytes]:
         found.append(bytes(raw[place : place + length]))
         place += length
     if len(found) != count:
-        raise PayloadError(f"tensor {name}: its shape asks for {_shown(count)} elements, its data has {len(found)}")
+        raise PayloadError(
+            f"tensor {name}: its shape asks for {_shown(count)} elements, its data has {len(found)}"
+        )
     return found
 
 
