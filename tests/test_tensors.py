@@ -113,8 +113,8 @@ def test_a_malformed_tensor_is_refused_in_a_sentence(tensors: dict[str, Any], sa
         ("BOOL", [1], b"\2", "0 or 1"),
         ("BYTES", [1], b"\1\0\0", "within an element's length"),
         ("BYTES", [1], b"\5\0\0\0ab", "claims 5 bytes"),
-        ("BYTES", [2], b"\1\0\0\0a", "not 1"),
-        ("BYTES", [1], b"\0\0\0\0" * 9, "not 2"),
+        ("BYTES", [2], b"\1\0\0\0a", "has 1"),
+        ("BYTES", [1], b"\0\0\0\0" * 9, "has 2"),
     ],
 )
 def test_malformed_binary_data_is_refused_in_a_sentence(
