@@ -15,6 +15,7 @@ _COMMANDS = {
     "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",
+    "rules": "wardline.cli.rules:rules",
     "serve": "wardline.cli.serve:serve",
     "watch": "wardline.cli.watch:watch",
 }

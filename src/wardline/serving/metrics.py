@@ -7,18 +7,19 @@ import json
 import logging
 import os
 import uuid
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from wardline.gate import Gate, OpenGate
 from wardline.record import STAGES, Records
+from wardline.serving.bins import BinCounts, Key
 from wardline.verdict import ACTIONS
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 EDGES_US = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000)
 """Upper edges of the latency buckets in microseconds: a path takes tens of them, a slow model thousands."""
 
-Key = tuple[str, ...]
+_HELD = 8192  # rows that wait to be counted at most
 
 
 class Metrics:
@@ -46,27 +47,46 @@ class Metrics:
         self._counts: Counter[Key] = Counter()
         self._written: Counter[Key] = Counter()
         self._opened: OpenGate | None = None
+        self._bins: BinCounts | None = None
+        self._waiting: list[Records] = []
+        self._rows = 0
 
     def open(self, opened: OpenGate) -> None:
         """Start with every action at zero, so that a rate has a beginning."""
         self._opened = opened
+        self._bins = BinCounts(opened, self._counts)
         for action in ACTIONS:
             self._counts["rows", action.value] += 0
 
     def observe(self, records: Records) -> None:
-        """Count one request: its rows by action, its findings, and the time of each stage."""
+        """Note one request; it is counted when the counts are next asked for."""
+        self._waiting.append(records)
+        self._rows += len(records.actions)
+        if self._rows >= _HELD:
+            self._count()
+
+    def _count(self) -> None:
+        """Count what was noted: rows by action, findings, the time of each stage, rows by bin."""
+        waiting, self._waiting, self._rows = self._waiting, [], 0
+        if not waiting:
+            return
         counts = self._counts
-        if len(records) == 1:
-            counts["rows", ACTIONS[records.actions[0]].value] += 1
-        else:
-            for code in records.actions.tolist():
-                counts["rows", ACTIONS[code].value] += 1
-        for findings in records.findings.values():
-            for finding in findings:
-                counts["findings", finding.guard, finding.reason, finding.severity.value] += 1
-        for stage, spent in zip(STAGES, records.stages_us, strict=True):
-            counts["stage", stage, str(bisect_left(EDGES_US, spent))] += 1
-            counts["stage_sum", stage] += int(spent)
+        actions = np.concatenate([records.actions for records in waiting])
+        for code, rows in enumerate(np.bincount(actions, minlength=len(ACTIONS)).tolist()):
+            counts["rows", ACTIONS[code].value] += rows
+        for records in waiting:
+            for findings in records.findings.values():
+                for finding in findings:
+                    counts["findings", finding.guard, finding.reason, finding.severity.value] += 1
+        for place, stage in enumerate(STAGES):
+            spent = [records.stages_us[place] for records in waiting if len(records.stages_us) > place]
+            edges = np.searchsorted(EDGES_US, spent)
+            for edge, requests in enumerate(np.bincount(edges, minlength=len(EDGES_US) + 1).tolist()):
+                if requests:
+                    counts["stage", stage, str(edge)] += requests
+            counts["stage_sum", stage] += int(sum(spent))
+        if self._bins is not None:
+            self._bins.count([records.block for records in waiting if records.block is not None])
 
     def responded(self, status: int) -> None:
         """Count one response."""
@@ -80,6 +100,7 @@ class Metrics:
 
     def write(self) -> None:
         """Write this worker's counts, by atomic rename; a disk that refuses costs metrics, not requests."""
+        self._count()
         self._gauges()
         if self._counts == self._written:
             return
@@ -119,16 +140,17 @@ class Metrics:
             except (OSError, ValueError):
                 log.warning("metrics of another worker cannot be read: %s", file.name)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Page(self._gate, total))
+        registry.register(_Page(self._gate, total, self._bins))
         return generate_latest(registry)
 
 
 class _Page(Collector):
     """The sums, as metric families."""
 
-    def __init__(self, gate: Gate, counts: Mapping[Key, int]) -> None:
+    def __init__(self, gate: Gate, counts: Mapping[Key, int], bins: BinCounts | None) -> None:
         self._gate = gate
         self._counts = counts
+        self._bins = bins
 
     def collect(self) -> Iterator[Any]:
         """Yield every family."""
@@ -150,11 +172,19 @@ class _Page(Collector):
                 families[key[0]][0].add_metric([gate, *key[1:]], count)
         yield from (family for family, _ in families.values())
         yield self._stages(gate)
+        yield self._info(gate)
+        if self._bins is not None:
+            yield from self._bins.families(self._counts)
+
+    def _info(self, gate: str) -> GaugeMetricFamily:
+        owner = self._gate.owner
         info = GaugeMetricFamily(
-            "wardline_gate_info", "What is served", labels=["gate", "features_version", "contract"]
-        )
-        info.add_metric([gate, self._gate.features.version, self._gate.contract.hash[:12]], 1)
-        yield info
+            "wardline_gate_info", "What is served, and who answers for it",
+            labels=["gate", "features_version", "contract", "owner"],
+        )  # fmt: skip
+        told = [self._gate.features.version, self._gate.contract.hash[:12], owner.team if owner else ""]
+        info.add_metric([gate, *told], 1)
+        return info
 
     def _stages(self, gate: str) -> HistogramMetricFamily:
         family = HistogramMetricFamily(

@@ -32,6 +32,21 @@ def survival(statistic: float, degrees: float) -> float:
     return min(1.0, scale * _fraction(shape, x))
 
 
+def quantile(level: float, degrees: float) -> float:
+    """Return the value that a chi-square variable exceeds with probability `level`, by bisection.
+
+    >>> round(quantile(0.05, 1), 6), round(quantile(1e-6, 9), 3)
+    (3.841459, 44.811)
+    """
+    low, high = 0.0, 1.0
+    while survival(high, degrees) > level:
+        low, high = high, 2.0 * high
+    for _ in range(100):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if survival(middle, degrees) > level else (low, middle)
+    return high
+
+
 def _series(shape: float, x: float) -> float:
     term = total = 1.0 / shape
     for step in range(1, _STEPS):

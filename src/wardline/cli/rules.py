@@ -1,0 +1,100 @@
+"""`wardline rules`: what a gate declares, as files for Prometheus, Alertmanager and Grafana."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from rich.console import Console
+
+from wardline import reference as bundles
+from wardline.cli.target import load
+from wardline.errors import BundleError
+from wardline.gate import Gate
+from wardline.rules.alerting import alerting
+from wardline.rules.dashboard import dashboard
+from wardline.rules.recording import Names, recording
+from wardline.rules.rehearsal import Rehearsal
+from wardline.rules.routing import routing
+
+_HEADER = "# Made by `wardline rules` from the gate's declaration: change the gate and make it anew.\n"
+
+
+@click.command()
+@click.argument("target")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A directory.")
+@click.option("--window", default="1h", show_default=True, help="What drift is judged over, as 30m or 6h.")
+@click.option("--scrape", multiple=True, metavar="HOST:PORT", help="A replica; repeat it.")
+@click.option("--page", "pages", multiple=True, metavar="NAME=URL", help="The webhook of a page; repeat it.")
+@click.option("--default-page", default="http://127.0.0.1:9095/", show_default=True,
+              help="Where a page without a webhook goes.")  # fmt: skip
+@click.option("--alertmanager", default="127.0.0.1:9093", show_default=True, metavar="HOST:PORT")
+def rules(  # noqa: PLR0917 - click passes options by name
+    target: str,
+    out: Path,
+    window: str,
+    scrape: tuple[str, ...],
+    pages: tuple[str, ...],
+    default_page: str,
+    alertmanager: str,
+) -> None:
+    """Write rules, their unit tests, routes and a dashboard for the gate TARGET, such as guards.taxi."""
+    gate = load(target)
+    if not (window[:-1].isdigit() and int(window[:-1]) and window[-1] in "mh"):
+        raise click.UsageError(f"--window {window}: give minutes or hours, as 30m or 6h")
+    if gate.reference_dir is None:
+        raise click.UsageError(f"{gate.name} has no reference, so there is nothing to compare traffic with")
+    try:
+        reference = bundles.load(gate.reference_dir)
+    except BundleError as error:
+        raise click.ClickException(str(error)) from error
+    webhooks = dict(_pair(page) for page in pages)
+    names = Names(gate.name, window)
+    alerts = alerting(gate, names)
+    file = f"wardline-{gate.name}.rules.yml"
+    groups = [
+        {"name": f"wardline-{gate.name}", "interval": "30s", "rules": recording(names)},
+        {"name": f"wardline-{gate.name}-alerts", "interval": "30s", "rules": alerts},
+    ]
+    files = {
+        file: {"groups": groups},
+        f"wardline-{gate.name}.tests.yml": Rehearsal(gate, reference, names).file([file]),
+        "alertmanager.yml": routing(alerts, webhooks, default_page),
+        "prometheus.yml": _prometheus(gate, [file], scrape or ("127.0.0.1:3000",), alertmanager),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, width=1000))
+    board = out / f"wardline-{gate.name}.dashboard.json"
+    board.write_text(json.dumps(dashboard(gate, names), indent=1) + "\n")
+    _say(gate, reference, out, len(alerts))
+
+
+def _say(gate: Gate, reference: bundles.Reference, out: Path, alerts: int) -> None:
+    """Say what was written, and how many series it costs."""
+    features = len(reference.features)
+    bins = sum(len(profile.counts) for profile in reference.features.values())
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"{out}: rules for {gate.name} with {alerts} alerts, their tests, routes and a dashboard")
+    console.print(f"{features} features in {bins} bins: {2 * bins + 2 * features} series of each replica, "
+                  f"{6 * bins + 4 * features} recorded over all of them")  # fmt: skip
+    console.print(f"promtool test rules {out / f'wardline-{gate.name}.tests.yml'}")
+
+
+def _prometheus(gate: Gate, files: list[str], scrape: tuple[str, ...], alertmanager: str) -> dict[str, Any]:
+    return {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
+        "rule_files": files,
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "scrape_configs": [{"job_name": gate.name, "static_configs": [{"targets": list(scrape)}]}],
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, url = text.partition("=")
+    if not found or not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--page {text}: write NAME=URL, as rides-oncall=https://pager.example/hook")
+    return name, url

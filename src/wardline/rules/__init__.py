@@ -1,0 +1,1 @@
+"""Alert rules for other systems: what a gate declares, as Prometheus, Alertmanager and Grafana read it."""
