@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.breaker import Breaker
-from wardline.errors import DeadlineError, DeclarationError, PredictorError
+from wardline.errors import DeadlineError, DeclarationError, OverloadedError, PredictorError, UnavailableError
 from wardline.inference import Batch, Outputs
 from wardline.panel import Judgement
 from wardline.predictor import Opened, Predictor, Site
@@ -92,8 +92,10 @@ class OpenChain:
 
     @property
     def bounded(self) -> bool:
-        """Whether every rung answers at once or gives up at a deadline."""
-        return all(rung.predictor.instant or rung.predictor.deadline_ms is not None for rung in self.rungs)
+        """Whether every rung answers at once or gives up at a deadline, and waits for nothing but the CPU."""
+        rungs = [rung.predictor for rung in self.rungs]
+        waits = any(getattr(each, "waits", False) for each in rungs)
+        return not waits and all(each.instant or each.deadline_ms is not None for each in rungs)
 
     def answer(self, batch: Batch, blocked: NDArray[np.bool_] | None, judge: Judge) -> Answers:
         """Ask rung after rung until every row has an answer or there is no rung left.
@@ -207,6 +209,9 @@ class Rung:
         deadline = None if limit is None else now + limit / 1000
         try:
             outputs = self.sound(self.opened.predict(batch, deadline), len(batch))
+        except OverloadedError as error:
+            self._note(findings, asked, error.reason, str(error))
+            return None
         except Exception as error:  # whatever a model raises, its rows go to the next rung
             reply = self._isolate(batch, deadline, error, findings, asked)
         else:
@@ -239,8 +244,8 @@ class Rung:
                 except Exception as again:  # as above
                     raised = again
             late = isinstance(raised, DeadlineError) or (deadline is not None and self.clock() >= deadline)
-            if late or len(part) == 1:
-                reason = "chain.deadline" if late else "chain.error"
+            if late or len(part) == 1 or isinstance(raised, UnavailableError):
+                reason = "chain.deadline" if late else getattr(raised, "reason", "chain.error")
                 log.warning("rung %s did not answer %d row(s): %r", self.name, len(part), raised)
                 self._note(findings, asked[part], reason, type(raised).__name__)
             else:

@@ -8,7 +8,9 @@
     ├── PayloadError          the body could not be read as a row at all (the caller's fault)
     │   └── TooLargeError     the body, or its number of rows, is over the limit
     ├── PredictorError        a rung did not answer
-    │   └── DeadlineError     a rung ran out of time
+    │   ├── DeadlineError     a rung ran out of time
+    │   └── UnavailableError  a rung cannot answer now, whichever rows it is asked about
+    │       └── OverloadedError   it has more to do than it can, and refused to queue more
     ├── LogError              the log could not take or give a record
     └── NotReadyError         the gate is not open
 
@@ -47,11 +49,25 @@ class TooLargeError(PayloadError):
 
 
 class PredictorError(WardlineError):
-    """A rung of the chain did not answer."""
+    """A rung of the chain did not answer. `reason` is what its finding says."""
+
+    reason = "chain.error"
 
 
 class DeadlineError(PredictorError):
     """A rung of the chain ran out of its time."""
+
+    reason = "chain.deadline"
+
+
+class UnavailableError(PredictorError):
+    """A rung cannot answer now: its server is down, or lies. Asking row by row would not help."""
+
+
+class OverloadedError(UnavailableError):
+    """A rung has more to do than it can and refused more: no fault, so its breaker does not count it."""
+
+    reason = "chain.overloaded"
 
 
 class LogError(WardlineError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextvars import ContextVar
 from typing import NamedTuple
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -40,6 +41,16 @@ def trace_context(traceparent: str | None) -> TraceContext:
         if known and trace_id.strip("0") and parent_id.strip("0"):
             return TraceContext(trace_id, os.urandom(8).hex(), bool(int(flags, 16) & 1))
     return TraceContext(os.urandom(16).hex(), os.urandom(8).hex(), False)
+
+
+CALLER: ContextVar[TraceContext | None] = ContextVar("wardline_caller", default=None)
+"""The trace of the request being answered, for what is asked of other servers on its behalf."""
+
+
+def traceparent() -> str | None:
+    """Return the header that passes the caller's trace on; None outside a request."""
+    context = CALLER.get()
+    return None if context is None else context.traceparent
 
 
 def request_id(given: str | None = None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import peers
+from bench.mlserver import PEERS
 from tests.examples import pair_gate
 from tests.serving.server import serving
 from wardline import Settings
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.peers
 def test_mlservers_types_ask_and_read_unchanged(tmp_path: Path) -> None:
     with serving(app(pair_gate().gate, Settings(home=tmp_path))) as client:
         ran = subprocess.run(
-            [peers.python(), Path(__file__).with_name("mlserver_client.py"), str(client.base_url)],
+            [PEERS / "python", Path(__file__).with_name("mlserver_client.py"), str(client.base_url)],
             capture_output=True, check=False, text=True, timeout=60,
         )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

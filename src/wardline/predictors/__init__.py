@@ -2,6 +2,7 @@
 
 from wardline.predictors.onnx import Onnx
 from wardline.predictors.python import Python
+from wardline.predictors.remote import Remote
 from wardline.predictors.rule import Rule
 
-__all__ = ["Onnx", "Python", "Rule"]
+__all__ = ["Onnx", "Python", "Remote", "Rule"]

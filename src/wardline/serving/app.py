@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +62,9 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # As many threads as requests in flight: a thread that waits for a server must not hold up others.
+        pool = ThreadPoolExecutor(settings.serving.max_in_flight, "wardline")
+        asyncio.get_running_loop().set_default_executor(pool)
         if state.opened is None:
             await asyncio.to_thread(state.open)
         ticking = asyncio.create_task(metrics.tick())

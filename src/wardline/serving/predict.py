@@ -17,6 +17,7 @@ from wardline.serving.metrics import Metrics
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
 from wardline.settings import ServingSettings
+from wardline.telemetry import CALLER
 from wardline.verdict import ACTIONS, Action, Risk, Verdict
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong, something is answered."""
         who = caller(scope)
+        CALLER.set(who.trace)
         if self._in_flight >= self._limits.max_in_flight:
             answer = problem(429, f"{self._in_flight} requests are in flight, try again shortly", who)
         else:

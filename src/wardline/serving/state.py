@@ -58,6 +58,6 @@ def _inline(opened: OpenGate, most_ms: float) -> bool:
     """Whether the path may run on the event loop: every rung is bounded, and was quick when it warmed up.
 
     Leaving the loop for a thread costs more than a small model's whole run; a rung that takes long, or for
-    ever, must not hold up the probes and the other callers, though.
+    ever, or waits for others, must not hold up the probes and the other callers, though.
     """
     return opened.chain.bounded and opened.chain.warm_ms <= most_ms
