@@ -116,7 +116,7 @@ def _autoregression(standard: Floats, order: int) -> Floats:
     best = rows * math.log(max(float(target @ target) / rows, 1e-300))
     for k in range(1, order + 1):
         design = lagged[:, :k]
-        found: Floats = np.linalg.lstsq(design, target, rcond=None)[0]
+        found: Floats = np.linalg.lstsq(design, target, rcond=None)[0].astype(np.float64)
         left = target - design @ found
         criterion = rows * math.log(max(float(left @ left) / rows, 1e-300)) + k * math.log(rows)
         if criterion < best:
