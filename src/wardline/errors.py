@@ -11,6 +11,8 @@
     │   ├── DeadlineError     a rung ran out of time
     │   └── UnavailableError  a rung cannot answer now, whichever rows it is asked about
     │       └── OverloadedError   it has more to do than it can, and refused to queue more
+    ├── GuardError            a guard answered something that is no finding
+    │   └── GuardTimeoutError it hung and was interrupted
     ├── LogError              the log could not take or give a record
     └── NotReadyError         the gate is not open
 
@@ -68,6 +70,14 @@ class OverloadedError(UnavailableError):
     """A rung has more to do than it can and refused more: no fault, so its breaker does not count it."""
 
     reason = "chain.overloaded"
+
+
+class GuardError(WardlineError):
+    """A guard answered something that is no finding."""
+
+
+class GuardTimeoutError(GuardError):
+    """A guard did not come back and was interrupted."""
 
 
 class LogError(WardlineError):

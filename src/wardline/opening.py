@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from wardline import golden
+from wardline.bound import Bound
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
@@ -71,8 +72,9 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows
     chain = gate.chain.open(site(gate), pins)
     try:
         _check_columnar(gate)
-        inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk)
-        outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk)
+        bound = Bound(settings.guard_s)
+        inputs = Panel.seat(gate.guards, Stage.INPUT, reference, gate.risk, bound)
+        outputs = Panel.seat(gate.guards, Stage.OUTPUT, reference, gate.risk, bound)
         if golden_rows and reference is not None and reference.golden is not None:
             _hold_to_golden(gate, reference.golden, chain, pins, settings.unchecked)
         schema = record_schema(gate, chain, reference, settings.unchecked)

@@ -64,6 +64,7 @@ class Settings:
     """All of it. `home` is where every file of wardline lives.
 
     `unchecked` is why this run may start although `wardline check` failed; it goes into every record.
+    `guard_s` is how long the guards of one stage may take before they are interrupted.
     """
 
     home: Path = Path(".wardline")
@@ -71,10 +72,11 @@ class Settings:
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     unchecked: str = ""
+    guard_s: float = 1.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Read `WARDLINE_HOME`, `WARDLINE_UNCHECKED` and `WARDLINE_LOG_<FIELD>`, `_STORE_`, `_SERVING_`.
+        """Read `WARDLINE_HOME`, `_UNCHECKED`, `_GUARD_S`, and `WARDLINE_LOG_<FIELD>`, `_STORE_`, `_SERVING_`.
 
         >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
         2.0
@@ -86,7 +88,15 @@ class Settings:
             store=_read(StoreSettings(), "WARDLINE_STORE_", env),
             serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
             unchecked=env.get("WARDLINE_UNCHECKED", ""),
+            guard_s=_read(_Seconds(), "WARDLINE_", env).guard_s,
         )
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """What is read like the groups of settings, and belongs to none."""
+
+    guard_s: float = Settings.guard_s
 
 
 T = TypeVar("T")
