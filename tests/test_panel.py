@@ -88,7 +88,6 @@ def test_what_was_observed_may_be_anything_and_is_carried(observed: Any) -> None
     Encoder(opened.gate.open().schema)([opened.sink.records[-1]])
 
 
-
 SCREENED = {
     "nothing": None,
     "one suspect for all": Screened(np.zeros(1, np.bool_)),

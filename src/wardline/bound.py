@@ -62,9 +62,7 @@ def settle(watch: Watch) -> None:
         watch.caught = True
 
 
-def _look(
-    running: dict[Watch, int], interrupted: list[Watch], stop: threading.Event, limit_s: float
-) -> None:
+def _look(running: dict[Watch, int], interrupted: list[Watch], stop: threading.Event, limit_s: float) -> None:
     """Interrupt what has run for too long, until nobody needs it any more.
 
     Who takes a watch out of `running` settles it: either it came to its end, or it is interrupted.

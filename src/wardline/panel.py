@@ -160,9 +160,7 @@ class Panel:
         if isinstance(guard, Screens):
             try:
                 screened = guard.screen(batch)
-                if np.shape(screened.suspect) != (len(batch),):
-                    raise GuardError(f"{np.shape(screened.suspect)} suspects for {len(batch)} rows")
-                suspects = np.flatnonzero(screened.suspect)
+                suspects = np.flatnonzero(_whole(screened.suspect, len(batch)))
                 columns = {key: _column_of(key, screened.measured[key], batch) for key in screened.measured}
                 judgement.measured.update(columns)
             except GuardTimeoutError:
@@ -205,6 +203,13 @@ def _held(finding: Finding) -> Finding:
         threshold=float(threshold),
         observed=observed if type(observed) in _PLAIN else str(observed),
     )
+
+
+def _whole(suspect: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """Refuse a screen that does not speak about every row: whom it leaves out it would clear."""
+    if np.shape(suspect) != (count,):
+        raise GuardError(f"{np.shape(suspect)} suspects for {count} rows")
+    return suspect
 
 
 def _column_of(key: str, column: Any, batch: Batch) -> NDArray[Any]:

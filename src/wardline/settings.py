@@ -51,12 +51,16 @@ class StoreSettings:
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """Limits of the HTTP surface: what is refused before it costs anything."""
+    """Limits of the HTTP surface: what is refused before it costs anything.
+
+    A worker of `wardline serve` whose event loop stood still for `stuck_s` seconds ends, and is replaced.
+    """
 
     max_body_mb: float = 8.0
     max_rows: int = 4096
     max_in_flight: int = 64
     inline_ms: float = 5.0
+    stuck_s: float = 30.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import threading
 
 
@@ -15,6 +16,7 @@ class Disk:
         self.running.set()
         self.asked = threading.Event()
         self.broken = False
+        self.fault = errno.ENOSPC
         self.short = 1 << 30
         disk = self
 
@@ -23,7 +25,11 @@ class Disk:
                 disk.asked.set()
                 disk.running.wait()
                 if disk.broken:
-                    raise OSError(errno.ENOSPC, "No space left on device")
+                    raise OSError(disk.fault, os.strerror(disk.fault))
                 return super().write(bytes(data)[: disk.short])
 
         self.open = lambda path: File(path, "xb")
+
+    def refuse(self, fault: str) -> None:
+        """Refuse every write from now on, as a disk does that is `full`, or `read-only`."""
+        self.broken, self.fault = True, {"full": errno.ENOSPC, "read-only": errno.EROFS}[fault]

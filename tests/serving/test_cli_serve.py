@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -20,74 +15,8 @@ import psutil
 import pytest
 
 from guards.taxi import gate
+from tests.serving.processes import ROOT, Running, loaded, started, until
 from wardline.log.reader import read
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[str]
-    port: int
-    home: Path
-    screen: list[str]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes that answer: the supervisor's children that listen or inherited the socket."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children()
-            if "worker" in " ".join(child.cmdline())
-        ]
-
-
-def until(condition: object, seconds: float = 60.0) -> None:
-    """Poll a condition of another process, which no event of ours can tell us about."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return
-        pause.wait(0.05)
-    raise AssertionError("it did not happen in time")
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-@contextmanager
-def started(home: Path, *options: str) -> Iterator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05"}
-    command = [sys.executable, "-m", "wardline", "serve", "guards.taxi"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--home", str(home / "w"), *options],
-        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    screen: list[str] = []
-    assert process.stdout is not None
-    reading = threading.Thread(target=lambda: screen.extend(process.stdout or []))
-    reading.start()
-    running = Running(process, port, home / "w", screen)
-    try:
-        until(lambda: answers(running.url))
-        yield running
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        reading.join(30)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -166,17 +95,13 @@ def test_a_killed_worker_loses_nothing_flushed_and_the_next_request_is_served(tm
         assert len(ids) == len(set(ids))
 
 
-def test_a_stop_by_signal_flushes_every_answer(tmp_path: Path) -> None:
-    with started(tmp_path) as running:
-        with httpx.Client(base_url=running.url) as client:
-            sent = {
-                client.post("/predict", json=gate.contract.examples[0]).json()["request_id"]
-                for _ in range(40)
-            }
+def test_a_stop_by_signal_under_load_flushes_every_answer(tmp_path: Path) -> None:
+    with started(tmp_path) as running, loaded(running, gate.contract.examples[0]) as load:
         running.process.send_signal(signal.SIGTERM)
         running.process.wait(60)
     assert running.process.returncode == 0
-    assert sent <= records(running.home)
+    assert not load.odd
+    assert set(load.served) <= records(running.home)
     assert not re.search("Traceback", "".join(running.screen))
 
 

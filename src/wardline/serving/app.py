@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
 from wardline.serving import v2
+from wardline.serving.lifeline import SUPERVISED, hold
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
 from wardline.serving.predict import Predict
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
@@ -67,9 +69,12 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
         asyncio.get_running_loop().set_default_executor(pool)
         if state.opened is None:
             await asyncio.to_thread(state.open)
-        ticking = asyncio.create_task(metrics.tick())
+        tasks = [asyncio.create_task(metrics.tick())]
+        if SUPERVISED in os.environ:
+            tasks.append(asyncio.create_task(hold(state, settings.serving.stuck_s)))
         yield
-        ticking.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.to_thread(state.close)
 
     handler = _refusal(metrics)

@@ -1,0 +1,98 @@
+"""Faults of the processes of `wardline serve`: each really happens to one that serves."""
+
+from __future__ import annotations
+
+import re
+import resource
+import socket
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from tests.examples import EXAMPLE_PAIR
+from tests.faults.gates import STUCK
+from tests.serving.processes import Running, answers, loaded, started, until
+from wardline.log import read
+
+QUICK = {"WARDLINE_SERVING_STUCK_S": "2", "WARDLINE_UNCHECKED": "its faults are what is tested"}
+
+
+def recorded(running: Running) -> list[str]:
+    return read(running.home / "pair" / "records", columns=["request_id"])["request_id"].to_pylist()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with started(tmp_path_factory.mktemp("faults"), target="tests.faults.gates", **QUICK) as running:
+        yield running
+
+
+def test_a_worker_out_of_file_descriptors_serves_who_is_connected_and_recovers(running: Running) -> None:
+    (worker,) = running.workers()
+    with httpx.Client(base_url=running.url, timeout=20) as client:
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        _, hard = worker.rlimit(resource.RLIMIT_NOFILE)
+        before = worker.rlimit(resource.RLIMIT_NOFILE)
+        worker.rlimit(resource.RLIMIT_NOFILE, (worker.num_fds(), hard))
+        crowd = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(20)]
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        worker.rlimit(resource.RLIMIT_NOFILE, before)
+        for each in crowd:
+            each.close()
+        given = client.post("/predict", json=EXAMPLE_PAIR).json()["request_id"]
+    until(lambda: answers(running.url))
+    until(lambda: given in recorded(running))
+    assert running.workers() == [worker]
+
+
+def test_a_log_that_may_not_grow_refuses_and_recovers(running: Running) -> None:
+    """The kernel refuses to write to any file: rows wait, callers get 503, nothing is lost or doubled."""
+    (worker,) = running.workers()
+    with httpx.Client(base_url=running.url, timeout=20) as client:
+        given = [client.post("/predict", json=EXAMPLE_PAIR).json()["request_id"]]
+        worker.rlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+        def refused() -> bool:
+            reply = client.post("/predict", json=EXAMPLE_PAIR)
+            if reply.status_code == 200:
+                given.append(reply.json()["request_id"])
+            return reply.status_code == 503
+
+        until(refused)
+        assert client.get("/readyz").status_code == 503
+        worker.rlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        until(lambda: client.get("/readyz").status_code == 200)
+        given.append(client.post("/predict", json=EXAMPLE_PAIR).json()["request_id"])
+    until(lambda: set(given) <= set(recorded(running)))
+    found = recorded(running)
+    assert len(found) == len(set(found))
+
+
+def test_a_guard_stuck_beyond_pythons_reach_ends_its_worker_and_the_next_one_serves(running: Running) -> None:
+    (worker,) = running.workers()
+    with pytest.raises(httpx.TransportError):  # no answer: nothing that could be taken for one
+        httpx.post(
+            f"{running.url}/predict",
+            json={"a": STUCK, "b": 0.0},
+            headers={"x-request-id": "stuck"},
+            timeout=30,
+        )
+    until(lambda: answers(running.url))
+    (successor,) = running.workers()
+    assert successor.pid != worker.pid
+    assert "stuck" not in recorded(running)
+    until(lambda: re.search(r"Timeout \(0:00:0\d", "".join(running.screen)))
+
+
+def test_a_killed_supervisor_takes_its_workers_with_it_and_their_records_are_whole(running: Running) -> None:
+    with loaded(running, EXAMPLE_PAIR) as load:
+        workers = running.workers()
+        running.process.kill()
+        gone, alive = psutil.wait_procs(workers, timeout=30)
+        assert (len(gone), alive) == (1, [])
+    found = recorded(running)
+    assert set(load.served) <= set(found)
+    assert len(found) == len(set(found))
+    assert not load.odd
