@@ -27,7 +27,7 @@ from wardline import (
     features,
     rule,
 )
-from wardline.guards import ConformalSet, Margin, Missing, NewCategory, OutOfDistribution, Range
+from wardline.guards import ConformalSet, Hold, Margin, Missing, NewCategory, OutOfDistribution, Range
 
 YesNo = Literal[1, 2]  # the survey's way: 1 is yes, 2 is no
 
@@ -162,6 +162,7 @@ gate = Gate(
         Rule(by_age, answers_blocked=True),  # it reads three codes whose ranges the contract has checked
     ),
     guards=[
+        Hold(),
         Missing(),
         Range(),
         NewCategory(),

@@ -28,7 +28,15 @@ from wardline import (
     features,
     rule,
 )
-from wardline.guards import ConformalInterval, Missing, NewCategory, OutOfDistribution, OutputRange, Range
+from wardline.guards import (
+    ConformalInterval,
+    Hold,
+    Missing,
+    NewCategory,
+    OutOfDistribution,
+    OutputRange,
+    Range,
+)
 
 NEW_YORK = "America/New_York"
 AIRPORTS = frozenset({1, 132, 138})  # Newark, JFK and LaGuardia in the city's zone numbers
@@ -150,6 +158,7 @@ gate = Gate(
         Rule(by_distance, answers_blocked=True),
     ),
     guards=[
+        Hold(),
         Missing(),
         Range(),
         NewCategory(),

@@ -25,6 +25,7 @@ from wardline.contract import Admitted, Tabular
 from wardline.errors import DeclarationError, OpeningError
 from wardline.features import Features
 from wardline.guard import Guard
+from wardline.health import Pulse
 from wardline.inference import Batch
 from wardline.monitoring import Monitoring
 from wardline.owner import Launch, Owner
@@ -35,21 +36,10 @@ from wardline.settings import Settings
 from wardline.slices import Slices
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
-from wardline.verdict import (
-    STERNNESS,
-    Coverage,
-    Finding,
-    Risk,
-    Severity,
-    Stage,
-    Verdict,
-    decide,
-    doubt,
-)
+from wardline.verdict import STERNNESS, Coverage, Finding, Risk, Severity, Stage, Verdict, decide, doubt
 
 log = logging.getLogger(__name__)
-_UNSETTLED = Launch()
-_USUAL = Monitoring()
+_UNSETTLED, _USUAL = Launch(), Monitoring()
 
 
 class Sink(Protocol):
@@ -188,6 +178,7 @@ class OpenGate:
     schema: RecordSchema
     level: float | None
     reference: Reference | None
+    pulse: Pulse
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.
@@ -242,7 +233,7 @@ class OpenGate:
                              score=1.0, threshold=1.0)
                 for row, kind in failed.items()
             }  # fmt: skip
-        return Batch(rows, block, now), broken
+        return Batch(rows, block, now, health=self.pulse.now), broken
 
     def _fail_open(self, batch: Batch, before: Judgement, answers: Answers) -> None:
         """Risk OPEN: where no rung may answer, give what there is and say so."""
@@ -287,6 +278,7 @@ class OpenGate:
                 if (left := doubt(findings)) is not Coverage.VALID:
                     doubted[place] = left
             records.findings, records.doubted = found, doubted
+        records.heed(batch.health, self.schema.rungs)
         records.level = self.level
         records.measure(positions, before.measured)
         for answered, judgement in answers.measured:
@@ -311,6 +303,7 @@ class OpenGate:
     def close(self) -> None:
         """Close chain and log."""
         self.chain.close()
+        self.pulse.close()
         close = getattr(self.sink, "close", None)
         if close is not None:
             close()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.features import FeatureBlock
+from wardline.health import Health
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Inference(msgspec.Struct, frozen=True):
 
     `row` is the validated input, `features` the named values computed from it (NaN or None where
     missing). At stage OUTPUT there is also the `rung` that answered, its `value` (a class number, for
-    classification) and `probabilities`.
+    classification) and `probabilities`. `health` is the monitor's last word, where it ever spoke.
     """
 
     row: Any
@@ -51,6 +52,7 @@ class Inference(msgspec.Struct, frozen=True):
     value: float | None = None
     probabilities: Sequence[float] | None = None
     scores: Mapping[str, float] = {}
+    health: Health | None = None
 
     def feature(self, name: str) -> Any:
         """Return one feature by name, `None` where the row has no such feature or no value for it."""
@@ -62,13 +64,15 @@ class Inference(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """The rows of one request that met the contract, side by side. `now` is the gate's clock, in seconds."""
+    """The rows of one request that met the contract, side by side. `now` is the gate's clock, in seconds;
+    `health` is the monitor's snapshot, the same for all of them."""
 
     rows: Sequence[Any]
     block: FeatureBlock
     now: float = 0.0
     rung: str = ""
     outputs: Outputs | None = None
+    health: Health | None = None
 
     def __len__(self) -> int:
         return int(self.block.matrix.shape[0])
@@ -87,7 +91,7 @@ class Batch(msgspec.Struct, frozen=True):
         else:
             features = tuple(values)
         if self.outputs is None:
-            return Inference(self.rows[place], features, schema.names, vector, self.now)
+            return Inference(self.rows[place], features, schema.names, vector, self.now, health=self.health)
         probabilities = self.outputs.probabilities
         return Inference(
             self.rows[place],
@@ -99,18 +103,20 @@ class Batch(msgspec.Struct, frozen=True):
             float(self.outputs.values[place]),
             None if probabilities is None else probabilities[place].tolist(),
             {name: float(each[place]) for name, each in self.outputs.scores.items()},
+            self.health,
         )
 
     def only(self, rows: NDArray[np.intp]) -> Batch:
         """Return the batch of these rows only, unanswered; the batch itself where that is all of them."""
         if len(rows) == len(self):
             return self
-        return Batch([self.rows[i] for i in rows], self.block.take(rows), self.now)
+        taken = [self.rows[i] for i in rows]
+        return Batch(taken, self.block.take(rows), self.now, health=self.health)
 
     def answered(self, rows: NDArray[np.intp], rung: str, outputs: Outputs) -> Batch:
         """Return the batch of these rows with what a rung answered for them."""
         some = self.only(rows)
-        return Batch(some.rows, some.block, self.now, rung, outputs)
+        return Batch(some.rows, some.block, self.now, rung, outputs, self.health)
 
 
 class Screened(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from wardline.bound import Bound
 from wardline.chain import OpenChain
 from wardline.errors import BundleError, DeclarationError, OpeningError
 from wardline.guard import Guard, Prepares
+from wardline.health import NAME, Pulse
 from wardline.log.ship import shipper
 from wardline.log.writer import LogWriter
 from wardline.panel import Panel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Reference | None]
+Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Reference | None, Pulse]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -83,7 +84,8 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows
         chain.close()
         raise
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
-    return chain, inputs, outputs, opened, schema, level, reference
+    pulse = Pulse(settings.home / gate.name / NAME, gate.name)
+    return chain, inputs, outputs, opened, schema, level, reference, pulse
 
 
 def _log(gate: Gate, settings: Settings, schema: RecordSchema) -> LogWriter:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.features import FeatureBlock, FeatureSchema
+from wardline.health import Health
 from wardline.verdict import (
     ACTIONS,
     STERNNESS,
@@ -156,6 +157,18 @@ class Records(msgspec.Struct):
             judged_ns / 1000,
             (time.perf_counter_ns() - answered) / 1000,
         )
+
+    def heed(self, health: Health | None, rungs: Sequence[str]) -> None:
+        """Take back what the monitor says is no longer promised of the coverage of each rung's answers."""
+        if health is None or not health.coverage:
+            return
+        left = [health.promises(rung) for rung in rungs]
+        doubted = dict(self.doubted)
+        for place in np.flatnonzero(self.rungs >= 0).tolist():
+            promised = left[self.rungs[place]]
+            if promised is not Coverage.VALID:
+                doubted[place] = promised.weaker(doubted.get(place, Coverage.VALID))
+        self.doubted = doubted
 
     def measure(self, rows: NDArray[np.intp], measured: Mapping[str, Any]) -> None:
         """Note what guards measured of these rows; rows they said nothing of keep NaN."""

@@ -9,6 +9,7 @@ from wardline.guards.confidence import Confidence
 from wardline.guards.conformal_interval import ConformalInterval
 from wardline.guards.conformal_set import ConformalSet
 from wardline.guards.freshness import Freshness
+from wardline.guards.hold import Hold
 from wardline.guards.margin import Margin
 from wardline.guards.missing import Missing
 from wardline.guards.new_category import NewCategory
@@ -35,6 +36,7 @@ __all__ = [
     "Fingerprint",
     "Focus",
     "Freshness",
+    "Hold",
     "Margin",
     "Missing",
     "NewCategory",

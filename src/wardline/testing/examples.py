@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wardline.features import Feature, FeatureSchema, Kind
+from wardline.health import Health
 from wardline.inference import Batch, Outputs
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
@@ -34,6 +35,7 @@ def example_batch(
     values: Sequence[float] | None = None,
     probabilities: Sequence[Sequence[float]] | None = None,
     schema: FeatureSchema | None = None,
+    health: Health | None = None,
 ) -> Batch:
     """Make a batch of plain columns, `None` for missing; with `values` or `probabilities` it is answered.
 
@@ -48,7 +50,7 @@ def example_batch(
         outputs = _outputs(probabilities)
     elif values is not None:
         outputs = _outputs(values)
-    return Batch([None] * len(block) if rows is None else rows, block, now, rung, outputs)
+    return Batch([None] * len(block) if rows is None else rows, block, now, rung, outputs, health)
 
 
 def example_reference(

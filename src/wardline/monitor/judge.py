@@ -1,0 +1,103 @@
+"""Judging counts: how far a window lies from what it is held against, and what that is worth. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.monitor.signal import Moved, Signal
+from wardline.stats.binomial import at_least
+from wardline.stats.dependence import Dependence, dependence
+from wardline.stats.psi import psi
+
+MOST_MOVED = 5
+"""Bins that are named, the heaviest first."""
+
+
+class Limits(NamedTuple):
+    """The effects that warn and alert, and the rows it takes to say so."""
+
+    warn: float
+    alert: float
+    rows: int
+
+
+def compare(
+    signal: Signal,
+    reference: NDArray[np.int64],
+    window: NDArray[np.int64],
+    limits: Limits,
+    *,
+    blocks: NDArray[np.int64] | None = None,
+    label: Callable[[int], str] = str,
+) -> Signal:
+    """Compare a window's counts with a reference's over the same frozen bins, shape (bins,).
+
+    The effect is the PSI. Its p-value counts dependent rows for what they are worth: `blocks`, shape
+    (stretches, bins), are counts of the same column in sequence, from which the dependence is estimated
+    (`stats.dependence`); None says that rows are known to be independent. The dependence is only looked for
+    where it could change the answer.
+    """
+    rows = int(window.sum())
+    found = psi(reference, window)
+    given = Dependence()
+    p_value = found.p_value
+    if blocks is not None and found.value >= limits.warn and rows >= limits.rows:
+        given = dependence(blocks)
+        p_value = math.nan
+        if given.known:
+            p_value = psi(
+                reference, window, window_rows=max(1.0, rows / given.effect), clumping=given.clumping
+            ).p_value
+    heaviest = np.argsort(-found.contributions)[:MOST_MOVED]
+    before, now = reference / max(1, reference.sum()), window / max(1, rows)
+    moved = tuple(
+        Moved(label(place), float(before[place]), float(now[place]), float(found.contributions[place]))
+        for place in heaviest.tolist()
+        if found.contributions[place] > 0.1 * found.value and found.value > 0.0
+    )
+    return _told(
+        signal, limits, given, unit="PSI", effect=found.value, p_value=p_value, rows=rows, moved=moved
+    )
+
+
+def exceed(
+    signal: Signal,
+    events: int,
+    rows: int,
+    limits: Limits,
+    *,
+    blocks: NDArray[np.int64] | None = None,
+    looks: int = 1,
+) -> Signal:
+    """Judge a share against the most it may be, by the exact binomial tail at that share.
+
+    The p-value is the chance of so many events where the true share is the limit: a share that is at its
+    limit alerts no more often than declared. `blocks`, shape (stretches, 2), are events and others in
+    sequence. `looks` are the columns among which this one was picked as the worst.
+    """
+    share = events / rows if rows else 0.0
+    given = Dependence()
+    p_value = 1.0
+    if share >= limits.warn and rows >= limits.rows:
+        if blocks is not None:
+            given = dependence(blocks)
+        against = limits.alert if share >= limits.alert else limits.warn
+        p_value = math.nan
+        if given.known:
+            p_value = min(1.0, looks * at_least(events / given.effect, rows / given.effect, against))
+    return _told(signal, limits, given, unit="share", effect=share, p_value=p_value, rows=rows)
+
+
+def _told(signal: Signal, limits: Limits, given: Dependence, **measured: Any) -> Signal:
+    """Return the signal with what was measured; its standing comes from the whole family."""
+    worth = measured["rows"] / given.effect if given.known else math.nan
+    return msgspec.structs.replace(
+        signal, warn=limits.warn, alert=limits.alert, needed=limits.rows, effective=worth,
+        plain=measured["effect"] >= limits.alert, **measured,
+    )  # fmt: skip
