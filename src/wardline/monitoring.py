@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from wardline.errors import DeclarationError
+from wardline.labelling import Labelling
 from wardline.owner import Owner
 
 Automatic = Literal["nothing", "hold", "retrain"]
@@ -80,6 +81,7 @@ class Monitoring:
     a cycle: they are judged over whole cycles only. `expected` is the least share of rows that must come
     from each source, against its own past. `age_s` is how old the monitor's health may be before the gate
     calls it stale. `missing_rate` and `new_rate` are shares of rows that are nothing to speak of.
+    `labels` says how late the truth comes and what is done with it.
     """
 
     rows: int = 1000
@@ -101,6 +103,7 @@ class Monitoring:
     expected: float = 0.5
     silent_s: float = 600.0
     age_s: float = 15.0
+    labels: Labelling = field(default_factory=Labelling)
 
     def __post_init__(self) -> None:
         if not 0 < self.warn <= self.alert:

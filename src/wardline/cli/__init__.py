@@ -12,6 +12,7 @@ _COMMANDS = {
     "check": "wardline.cli.check:check_command",
     "diff": "wardline.cli.diff:diff",
     "enrol": "wardline.cli.enrol:enrol",
+    "labels": "wardline.cli.labels:labels",
     "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
-from wardline.serving import v2
+from wardline.serving import late, v2
 from wardline.serving.lifeline import SUPERVISED, hold
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
 from wardline.serving.predict import Predict
@@ -61,6 +61,7 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
     settings = settings or Settings.from_env()
     metrics = Metrics(gate, settings.home)
     state = State(gate, settings, metrics)
+    kept = {"/labels": late.labels(state), "/metrics-business": late.figures(state)}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -76,11 +77,14 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
         for task in tasks:
             task.cancel()
         await asyncio.to_thread(state.close)
+        for endpoint in kept.values():
+            await asyncio.to_thread(endpoint.close)
 
     handler = _refusal(metrics)
     served = Starlette(
         routes=[
             Route("/predict", Predict(state), methods=["POST"]),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in kept.items()),
             *v2.routes(state),
             *(Route(path, Endpoint(tell, metrics), methods=["GET"]) for path, tell in _told(state).items()),
         ],
