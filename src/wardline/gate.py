@@ -294,11 +294,9 @@ class OpenGate:
 
     def problems(self) -> list[str]:
         """Say why the gate may not answer now; an empty list means ready."""
-        stats = getattr(self.sink, "stats", None)
-        state = stats() if stats is not None else None
-        if state is not None and not state.healthy:
-            return [f"the record log cannot be written: {state.last_error}"]
-        return []
+        if getattr(self.sink, "healthy", True):
+            return []
+        return [f"the record log cannot be written: {self.sink.stats().last_error}"]  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Close chain and log."""

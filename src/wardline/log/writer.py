@@ -136,6 +136,11 @@ class LogWriter:
             self._shipper.close(timeout)
 
     @property
+    def healthy(self) -> bool:
+        """Whether the last attempt to write succeeded; asked before every request, so it costs nothing."""
+        return self._healthy
+
+    @property
     def shipping(self) -> ShipStats:
         """How the delivery of sealed files goes."""
         return ShipStats() if self._shipper is None else self._shipper.stats
