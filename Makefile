@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MORE := $(VENV)/.more
+EXTRAS := dev,bench,receivers,spark
 PEERS := .venv-peers/.installed
+
+# uv takes a third of pip's time; pip where uv does not get through, for it reads no pip.conf.
+pip = $(1)/bin/pip --quiet --disable-pip-version-check install
+install = $(call pip,$(1)) -c constraints.txt uv && { $(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) \
+	|| $(call pip,$(1)) $(2); }
 
 .PHONY: setup serve test test-more check bench format models
 
@@ -12,17 +18,17 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(call install,$(VENV),-c constraints.txt -e '.[dev]')
 	touch $@
 
 $(MORE): $(STAMP)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench,receivers,spark]'
+	$(call install,$(VENV),-c constraints.txt -e '.[$(EXTRAS)]')
 	touch $@
 
 # Peers run beside wardline, as processes in an environment of their own: they want libraries of other years.
 $(PEERS): constraints-peers.txt
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r constraints-peers.txt
+	$(call install,.venv-peers,-r constraints-peers.txt)
 	touch $@
 
 serve: setup
