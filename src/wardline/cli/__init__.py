@@ -10,6 +10,7 @@ from wardline.errors import WardlineError
 
 _COMMANDS = {
     "check": "wardline.cli.check:check_command",
+    "detect": "wardline.cli.detect:detect",
     "diff": "wardline.cli.diff:diff",
     "enrol": "wardline.cli.enrol:enrol",
     "labels": "wardline.cli.labels:labels",

@@ -66,6 +66,17 @@ class Table:
                 return
             yield [dict(zip(names, row, strict=True)) for row in rows]
 
+    def stream(self, select: Mapping[str, str], order: str, rows: int = 65_536) -> Any:
+        """Give the rows in an order of SQL over `place` (from 1) and the names selected, as Arrow batches."""
+        wanted = ", ".join(f"({sql}\n) AS {quoted(name)}" for name, sql in select.items())
+        numbered = f"SELECT *, row_number() OVER () AS place FROM {self._from}"
+        names = ", ".join(map(quoted, select))
+        inner = f"SELECT {wanted}, place FROM ({numbered})"
+        try:
+            return self._database.sql(f"SELECT {names} FROM ({inner}) ORDER BY {order}").to_arrow_reader(rows)
+        except duckdb.Error as error:
+            raise click.UsageError(_sentence(error)) from None
+
     def save(self, file: Path, select: Mapping[str, str], where: str, places: str) -> None:
         """Write rows as Parquet: those of `where` and of `places`, SQL over each row's `place` from 1."""
         wanted = ", ".join(f"({sql}) AS {quoted(name)}" for name, sql in select.items())
@@ -122,6 +133,7 @@ def _csv(files: Sequence[Path], types: Mapping[str, str]) -> str:
     paths = ", ".join(_literal(str(file)) for file in files)
     given = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
     options = f"union_by_name=true, hive_partitioning=false, header=true, sample_size={_HEAD}"
+    options += ", strict_mode=false"  # files that were joined end their lines in two ways
     return f"read_csv([{paths}], {options}{f', types={{{given}}}' if given else ''})"
 
 

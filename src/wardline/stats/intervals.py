@@ -23,7 +23,7 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2.0)
 
 
-def wilson(successes: float, rows: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(successes: float, rows: float, level: float = LEVEL) -> tuple[float, float]:
     """Return Wilson's (1927) interval of a proportion: honest near 0 and 1 and at small n.
 
     >>> [round(bound, 4) for bound in wilson(0, 10)]

@@ -12,6 +12,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+
 SIZES = (0.25, 0.5, 1.0, 2.0)
 """Sizes of change, in standard deviations, that are looked for in both directions at once."""
 
@@ -62,7 +64,7 @@ class EDetector:
         mean: NDArray[np.float64] = self.sums[:, :, 0].mean(axis=1)
         return mean
 
-    def observe(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    def observe(self, z: Floats) -> NDArray[np.float64]:
         """Take one observation a stream, shape (streams,), NaN for none; return the evidence."""
         here = np.isfinite(z)
         ratio = np.exp(log_ratios(np.where(here, z, 0.0), self.slack))
@@ -105,17 +107,15 @@ class EDetector:
         return detector
 
 
-def log_ratios(z: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+def log_ratios(z: Floats, slack: Floats | float = 0.0) -> Floats:
     """Logarithms of the likelihood ratios of each shift for observations, shape (n,) to (n, shifts)."""
     clipped = np.clip(z, -_CLIP, _CLIP)
     given = np.asarray(slack, dtype=np.float64)[..., None] * np.abs(_SHIFTS)
-    ratios: NDArray[np.float64] = clipped[:, None] * _SHIFTS - given - _SHIFTS**2 / 2
+    ratios: Floats = clipped[:, None] * _SHIFTS - given - _SHIFTS**2 / 2
     return ratios
 
 
-def crossing(
-    z: NDArray[np.float64], limit: float, *, slack: float = 0.0, ahead: int = 512
-) -> tuple[int, float] | None:
+def crossing(z: Floats, limit: float, *, slack: float = 0.0, ahead: int = 512) -> tuple[int, float] | None:
     """Return where the evidence of one stream, shape (n,), first reaches `limit`, and the evidence there.
 
     The same as `EDetector` observation by observation, whole stretches at a time. NaN counts as nothing.
@@ -124,28 +124,10 @@ def crossing(
     >>> crossing(np.array([0.3, -0.4, 0.1] * 20 + [1.9, 1.1, 1.4] * 10), 10_000)[0]
     69
     """
-    logs = log_ratios(np.where(np.isfinite(z), z, 0.0), slack)
-    logs[~np.isfinite(z)] = 0.0
-    counts = np.isfinite(z)
-    carried = np.full(len(_SHIFTS), -np.inf)
-    start = 0
-    while start < len(z):
-        part, here = logs[start : start + ahead], counts[start : start + ahead]
-        walk = np.cumsum(part, axis=0)
-        before = np.where(here[:, None], walk - part, np.inf)  # a change begins where something is seen
-        births = np.logaddexp.accumulate(np.vstack([carried, -before]), axis=0)[1:]
-        log_sums = walk + births
-        evidence = np.logaddexp.reduce(log_sums, axis=1) - math.log(len(_SHIFTS))
-        found = np.flatnonzero(evidence >= math.log(limit))
-        if len(found):
-            return start + int(found[0]), math.exp(min(700.0, float(evidence[found[0]])))
-        carried = log_sums[-1]
-        start += ahead
-        ahead *= 2
-    return None
+    return first(*_seen(z, slack), limit, ahead=ahead)
 
 
-def change_time(z: NDArray[np.float64], *, slack: float = 0.0, level: float = 0.95) -> tuple[int, int, int]:
+def change_time(z: Floats, *, slack: float = 0.0, level: float = 0.95) -> tuple[int, int, int]:
     """Say where a stretch that ends after a change changed: the likeliest index, and an interval.
 
     z, shape (n,), is what `crossing` looked at up to the alarm, or some way beyond. The sum that the
@@ -155,14 +137,45 @@ def change_time(z: NDArray[np.float64], *, slack: float = 0.0, level: float = 0.
     >>> change_time(np.array([0.3, -0.4, 0.1] * 20 + [1.9, 1.1, 1.4] * 10))
     (60, 54, 63)
     """
-    logs = log_ratios(np.where(np.isfinite(z), z, 0.0), slack)
-    logs[~np.isfinite(z)] = 0.0
-    total = logs.sum(axis=0)
-    ahead = total - (np.cumsum(logs, axis=0) - logs)  # of everything from each index on
-    ahead[~np.isfinite(z)] = -np.inf
-    mass = np.exp(ahead - ahead.max()).sum(axis=1)
-    mass /= mass.sum()
-    place = np.cumsum(mass)
+    return when(*_seen(z, slack), level=level)
+
+
+def first(
+    logs: Floats, here: NDArray[np.bool_], limit: float, *, ahead: int = 512
+) -> tuple[int, float] | None:
+    """The same as `crossing` for any logarithms of likelihood ratios, shape (n, alternatives).
+
+    `here`, shape (n,), says where something was observed: a change begins nowhere else.
+    """
+    carried = np.full(logs.shape[1], -np.inf)
+    start = 0
+    while start < len(logs):
+        part, seen = logs[start : start + ahead], here[start : start + ahead]
+        walk = np.cumsum(part, axis=0)
+        before = np.where(seen[:, None], walk - part, np.inf)
+        births = np.logaddexp.accumulate(np.vstack([carried, -before]), axis=0)[1:]
+        sums = walk + births
+        evidence = np.logaddexp.reduce(sums, axis=1) - math.log(logs.shape[1])
+        found = np.flatnonzero(evidence >= math.log(limit))
+        if len(found):
+            return start + int(found[0]), math.exp(min(700.0, float(evidence[found[0]])))
+        carried = sums[-1]
+        start += ahead
+        ahead *= 2
+    return None
+
+
+def when(logs: Floats, here: NDArray[np.bool_], *, level: float = 0.95) -> tuple[int, int, int]:
+    """The same as `change_time` for any logarithms of likelihood ratios, shape (n, alternatives)."""
+    onward = logs.sum(axis=0) - (np.cumsum(logs, axis=0) - logs)  # of everything from each index on
+    onward[~here] = -np.inf
+    mass = np.exp(onward - onward.max()).sum(axis=1)
+    place = np.cumsum(mass / mass.sum())
     tail = (1.0 - level) / 2.0
     low, high = np.searchsorted(place, [tail, 1.0 - tail])
-    return int(mass.argmax()), int(low), int(min(high, len(z) - 1))
+    return int(mass.argmax()), int(low), int(min(high, len(logs) - 1))
+
+
+def _seen(z: Floats, slack: float) -> tuple[Floats, NDArray[np.bool_]]:
+    here = np.isfinite(z)
+    return np.where(here[:, None], log_ratios(np.where(here, z, 0.0), slack), 0.0), here
