@@ -32,9 +32,7 @@ def train(folder: Path, code: str) -> None:
     subprocess.run([str(PEERS / "python"), "-c", lines], cwd=folder, check=True, timeout=120)
 
 
-def write(
-    folder: Path, name: str, *, version: str = "", inputs: object = None
-) -> tuple[int, Mapping[str, str]]:
+def write(folder: Path, name: str, version: str = "") -> tuple[int, Mapping[str, str]]:
     """Write the settings of a server and its one model; return its port and its environment."""
     http, grpc, metrics = free_ports(3)
     server = {
@@ -43,8 +41,6 @@ def write(
     }  # fmt: skip
     parameters = {"uri": "./model.joblib", **({"version": version} if version else {})}
     model = {"name": name, "implementation": "mlserver_sklearn.SKLearnModel", "parameters": parameters}
-    if inputs is not None:
-        model["inputs"] = inputs
     (folder / "settings.json").write_text(json.dumps(server))
     (folder / "model-settings.json").write_text(json.dumps(model))
     return http, {**os.environ, "PATH": f"{PEERS}{os.pathsep}{os.environ['PATH']}"}
@@ -64,18 +60,17 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
 
 
 @contextlib.contextmanager
-def mlserver(folder: Path, name: str, *, version: str = "", inputs: object = None) -> Iterator[str]:
-    """Serve `folder/model.joblib` as `name`; give the server's address."""
-    port, env = write(folder, name, version=version, inputs=inputs)
+def running(folder: Path, name: str, version: str = "") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Serve `folder/model.joblib` as `name`; give the process and its port."""
+    port, env = write(folder, name, version)
     log = folder / "mlserver.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(PEERS / "mlserver"), "start", "."], cwd=folder, env=env, stdout=out, stderr=out
         )
     try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(process, f"{url}/v2/models/{name}/ready", log)
-        yield url
+        wait_until_ready(process, f"http://127.0.0.1:{port}/v2/models/{name}/ready", log)
+        yield process, port
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -83,3 +78,10 @@ def mlserver(folder: Path, name: str, *, version: str = "", inputs: object = Non
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def mlserver(folder: Path, name: str, version: str = "") -> Iterator[str]:
+    """The same, for who only asks it: give its address."""
+    with running(folder, name, version) as (_, port):
+        yield f"http://127.0.0.1:{port}"

@@ -50,7 +50,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(name: str, command: list[str], body: bytes, home: Path) -> Iterator[Server]:
+def serving(
+    name: str, command: list[str], body: bytes, home: Path, path: str = "/predict"
+) -> Iterator[Server]:
     port = free_port()
     env = {**os.environ, "WARDLINE_HOME": str(home / name), "BENTOML_HOME": str(home / name / "bento"),
            "BENTOML_DO_NOT_TRACK": "true", "PYTHONPATH": str(gate.root)}  # fmt: skip
@@ -61,7 +63,7 @@ def serving(name: str, command: list[str], body: bytes, home: Path) -> Iterator[
     try:
         for _ in range(120):
             with contextlib.suppress(OSError, RuntimeError, asyncio.IncompleteReadError):
-                drive(port, "/predict", body, requests=1, connections=1)
+                drive(port, path, body, requests=1, connections=1)
                 break
             time.sleep(0.25)
         else:

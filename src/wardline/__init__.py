@@ -11,7 +11,7 @@ from wardline.guard import Guard, judge
 from wardline.inference import Batch, Inference, Screened
 from wardline.monitoring import AlertRule, Monitoring
 from wardline.owner import Business, Launch, Owner, Retrain, Upstream
-from wardline.predictors import Onnx, Python, Remote, Rule
+from wardline.predictors import Batched, Onnx, Python, Remote, Rule
 from wardline.record import Verdicts
 from wardline.reference import Reference
 from wardline.settings import LogSettings, ServingSettings, Settings
@@ -21,6 +21,7 @@ __all__ = [
     "Action",
     "AlertRule",
     "Batch",
+    "Batched",
     "Business",
     "Category",
     "Chain",
