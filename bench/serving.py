@@ -61,7 +61,7 @@ def serving(
             [*command, "--port", str(port)], env=env, stdout=out, stderr=out, cwd=gate.root
         )
     try:
-        for _ in range(120):
+        for _ in range(360):
             with contextlib.suppress(OSError, RuntimeError, asyncio.IncompleteReadError):
                 drive(port, path, body, requests=1, connections=1)
                 break
@@ -70,8 +70,11 @@ def serving(
             raise SystemExit(f"{name} did not come up:\n{(home / f'{name}.log').read_text()[-3000:]}")
         yield Server(name, port, body, psutil.Process(process.pid))
     finally:
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+        for child in psutil.wait_procs(children, timeout=5)[1]:
+            child.kill()  # some servers leave their workers behind
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
 from wardline.settings import ServingSettings
 from wardline.telemetry import CALLER
-from wardline.verdict import ACTIONS, Action, Risk, Verdict
+from wardline.verdict import ACTIONS, STERNNESS, Action, Risk, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ class Predict:
         except PayloadError as error:
             return problem(400, str(error), who, action=Action.REJECT)
         self._metrics.observe(records)
-        return _batch(records, gate) if records.batch else _single(records, gate, who)
+        answer = _batch if records.batch else _single
+        return answer(records, gate, who)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         """Take the body, and stop taking it once it is over the limit."""
@@ -122,10 +124,7 @@ def _single(records: Records, gate: OpenGate, who: Caller) -> Reply:
     verdict = verdict_of(records, gate.schema, 0)
     if verdict.action is Action.REJECT:
         return rejected(verdict, who)
-    if late(verdict, gate):
-        more = {"findings": verdict.findings}
-        return problem(504, "no rung answered within its deadline", who, action=Action.ABSTAIN, more=more)
-    return reply(200, verdict, verdict.action)
+    return unanswered(verdict, gate, who) or reply(200, verdict, verdict.action)
 
 
 def rejected(verdict: Verdict, who: Caller, status: int = 422) -> Reply:
@@ -139,14 +138,38 @@ def rejected(verdict: Verdict, who: Caller, status: int = 422) -> Reply:
     return problem(status, sentence, who, action=Action.REJECT, more={"findings": verdict.findings})
 
 
-def late(verdict: Verdict, gate: OpenGate) -> bool:
-    """Say whether one row has no answer because time ran out, in a gate that fails closed."""
+_UNANSWERED = {
+    "chain.overloaded": (429, "the model has more to do than it can: try again shortly"),
+    "chain.deadline": (504, "no rung answered within its deadline"),
+}
+"""Why a gate that fails closed has no answer, where it is not its judgement: what HTTP calls it."""
+
+
+def unanswered(
+    verdict: Verdict, gate: OpenGate, who: Caller, reasons: Sequence[str] = tuple(_UNANSWERED)
+) -> Reply | None:
+    """Answer a row that has no answer because there was no time for it; None where that is not why."""
     if verdict.action is not Action.ABSTAIN or gate.gate.risk is not Risk.CLOSED:
-        return False
-    return any(finding.reason == "chain.deadline" for finding in verdict.findings)
+        return None
+    found = {finding.reason for finding in verdict.findings}
+    for reason in reasons:
+        if reason in found:
+            status, sentence = _UNANSWERED[reason]
+            more = {"findings": verdict.findings}
+            return problem(status, sentence, who, action=Action.ABSTAIN, more=more)
+    return None
 
 
-def _batch(records: Records, gate: OpenGate) -> Reply:
+def all_shed(records: Records, gate: OpenGate, who: Caller) -> Reply | None:
+    """Answer a batch of which no row was answered because the model had too much to do; else None."""
+    if (records.actions != STERNNESS[Action.ABSTAIN]).any():
+        return None
+    return unanswered(verdict_of(records, gate.schema, 0), gate, who, reasons=("chain.overloaded",))
+
+
+def _batch(records: Records, gate: OpenGate, who: Caller) -> Reply:
+    if len(records) and (shed := all_shed(records, gate, who)):
+        return shed
     verdicts = [verdict_of(records, gate.schema, place) for place in range(len(records))]
     sternest = ACTIONS[int(records.actions.max())] if len(records) else Action.SERVE
     content = {"request_id": records.request_id, "trace_id": records.trace_id, "verdicts": verdicts}

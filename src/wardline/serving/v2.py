@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from wardline.errors import PayloadError, TooLargeError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
-from wardline.serving.predict import THREAD_FROM, Predict, late, rejected
+from wardline.serving.predict import THREAD_FROM, Predict, all_shed, rejected, unanswered
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
 from wardline.serving.v2_inputs import Inputs
@@ -156,15 +156,16 @@ class Infer(Predict):
         verdict = verdict_of(records, gate.schema, 0)
         if verdict.action is Action.REJECT:
             return rejected(verdict, who, status=400)
-        if late(verdict, gate):
-            more = {"findings": verdict.findings}
-            return problem(504, "no rung answered within its deadline", who, action=Action.ABSTAIN, more=more)
+        if (refusal := unanswered(verdict, gate, who)) is not None:
+            return refusal
         response = self._response(gate, request, parameters_of_one(verdict))
         return _sent(message(response, self._outputs, self._outputs.one(verdict), wanted, 1), verdict.action)
 
     def _many(
         self, gate: OpenGate, request: InferRequest, wanted: Wanted, records: Records, who: Caller
     ) -> Reply:
+        if (shed := all_shed(records, gate, who)) is not None:
+            return shed
         parameters = parameters_of_many(records, gate.schema)
         response = self._response(gate, request, parameters)
         columns = self._outputs.many(records)
