@@ -12,7 +12,7 @@ pip = $(1)/bin/pip --quiet --disable-pip-version-check install
 install = $(call pip,$(1)) -c constraints.txt uv && { $(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) \
 	|| $(call pip,$(1)) $(2); }
 
-.PHONY: setup serve test test-more check bench format models
+.PHONY: setup serve test test-more check bench durability fuzz format models
 
 setup: $(STAMP)
 
@@ -49,6 +49,14 @@ test-more: $(MORE) $(PEERS)
 
 bench: $(MORE) $(PEERS)
 	$(BIN)/python -m bench
+
+# A hundred workers killed under load; prints "0 lost, 0 doubled", or fails.
+durability: $(MORE)
+	$(BIN)/python -m bench.durability
+
+# Every target in turn; the tests run each for a moment.
+fuzz: setup
+	$(BIN)/python -m tests.fuzzing $(SECONDS_EACH)
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from wardline.errors import DeclarationError
 
 Overflow = Literal["block", "drop"]
 Fsync = Literal["never", "flush"]
+Ack = Literal["queued", "durable"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class LogSettings:
     `queue_rows` rows may wait for the writer. When it is full, `overflow="block"` holds a request for at
     most `block_ms` and then drops, `"drop"` drops at once; every drop is counted. A batch is written at
     least every `flush_s` seconds or `flush_rows` rows; `fsync="flush"` also waits for the disk each time.
+    With `ack="durable"` no row is answered before its record is on the disk, for which it waits at most
+    `ack_s` seconds.
     A segment is sealed to Parquet when it reaches `segment_mb` or `segment_s`.
     """
 
@@ -30,8 +33,15 @@ class LogSettings:
     flush_s: float = 0.5
     flush_rows: int = 1024
     fsync: Fsync = "never"
+    ack: Ack = "queued"
+    ack_s: float = 5.0
     segment_mb: float = 64.0
     segment_s: float = 600.0
+
+    @property
+    def synced(self) -> bool:
+        """Whether each flush waits for the disk."""
+        return self.fsync == "flush" or self.ack == "durable"
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class _Seconds:
 
 T = TypeVar("T")
 
-_CHOICES = {"overflow": ("block", "drop"), "fsync": ("never", "flush")}
+_CHOICES = {"overflow": ("block", "drop"), "fsync": ("never", "flush"), "ack": ("queued", "durable")}
 
 
 def _read(defaults: T, prefix: str, env: Mapping[str, str]) -> T:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import pytest
 from tests.examples import EXAMPLE_PAIR, NOON, TRIP, Trip, declared_pair, doubling
 from tests.log.disk import Disk
 from tests.log.samples import PATIENT, REGRESSION, request
+from tests.serving.processes import until
 from tests.serving.server import serving
 from wardline import Action, Chain, Gate, LogSettings, Python, Risk, Rule, Settings, Tabular, features
 from wardline.log import LogWriter, read
@@ -207,3 +209,58 @@ def test_a_writer_whose_disk_hangs_holds_up_a_stop_no_longer_than_it_says(tmp_pa
     threading.Thread(target=lambda: (writer.close(timeout=0.05), done.set())).start()
     assert done.wait(10)
     disk.running.set()
+
+
+DURABLE = LogSettings(flush_s=60.0, ack="durable", ack_s=10.0)
+
+
+def test_an_answer_that_waits_for_its_record_has_it_on_the_disk(tmp_path: Path) -> None:
+    disk = Disk()
+    with over(disk, tmp_path, DURABLE, Risk.CLOSED) as (client, _):
+        for _ in range(20):
+            reply = client.post("/predict", json=EXAMPLE_PAIR)
+            assert reply.status_code == 200
+            recorded = read(tmp_path / "pair" / "records", columns=["request_id"])
+            assert reply.json()["request_id"] in recorded["request_id"].to_pylist()
+
+
+@pytest.mark.parametrize("risk", list(Risk))
+@pytest.mark.parametrize("fault", ["full", "slow", "unsynced"])
+def test_without_its_record_there_is_no_answer(tmp_path: Path, fault: str, risk: Risk) -> None:
+    disk = Disk()
+    log = replace(DURABLE, flush_s=0.01, ack_s=0.05)
+    with over(disk, tmp_path, log, risk) as (client, writer):
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        if fault == "slow":
+            disk.running.clear()
+        else:
+            disk.refuse(fault)
+        reply = client.post("/predict", json=EXAMPLE_PAIR)
+        assert (reply.status_code, reply.headers["x-wardline-action"]) == (503, "none")
+        assert reply.json()["error"].startswith("no answer without its record")
+        disk.running.set()
+        disk.mend()
+        until(lambda: client.get("/readyz").status_code == 200 and writer.stats().queued == 0)
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+    recorded = read(tmp_path / "pair" / "records")["request_id"].to_pylist()
+    assert len(recorded) == len(set(recorded)) == 3  # the one nobody was told of came late
+
+
+def test_those_who_wait_share_one_sync(tmp_path: Path) -> None:
+    disk = Disk()
+    writer = LogWriter(tmp_path, REGRESSION, DURABLE, opener=disk.open)
+    disk.running.clear()
+    kept: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda number=number: kept.append(writer.append(request(number))))
+        for number in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: writer.stats().queued == 16)
+    disk.running.set()
+    for thread in threads:
+        thread.join()
+    assert kept == [True] * 16
+    assert disk.writes <= 3
+    writer.close()

@@ -6,6 +6,7 @@ import re
 import resource
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psutil
@@ -16,7 +17,12 @@ from tests.faults.gates import STUCK
 from tests.serving.processes import Running, answers, loaded, started, until
 from wardline.log import read
 
-QUICK = {"WARDLINE_SERVING_STUCK_S": "2", "WARDLINE_UNCHECKED": "its faults are what is tested"}
+QUICK = {
+    "WARDLINE_LOG_OVERFLOW": "drop",
+    "WARDLINE_LOG_QUEUE_ROWS": "1000",
+    "WARDLINE_SERVING_STUCK_S": "2",
+    "WARDLINE_UNCHECKED": "its faults are what is tested",
+}
 
 
 def recorded(running: Running) -> list[str]:
@@ -27,6 +33,28 @@ def recorded(running: Running) -> list[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with started(tmp_path_factory.mktemp("faults"), target="tests.faults.gates", **QUICK) as running:
         yield running
+
+
+def test_in_drop_policy_every_dropped_record_is_counted_exactly(running: Running) -> None:
+    """Batches that do not fit beside each other: each is recorded whole, or dropped and counted whole."""
+    sizes = [150 * (1 + place % 5) for place in range(24)] + [1001]
+
+    def counted(what: str) -> int:
+        page = httpx.get(f"{running.url}/metrics").text
+        found = re.search(rf'^wardline_log_total{{gate="pair",what="{what}"}} (\d+)', page, re.MULTILINE)
+        return int(found.group(1)) if found else 0
+
+    def ask(size: int) -> int:
+        rows = {"rows": [EXAMPLE_PAIR] * size}
+        return len(httpx.post(f"{running.url}/predict", json=rows, timeout=60).json()["verdicts"])
+
+    with ThreadPoolExecutor(8) as pool:
+        answered = sum(pool.map(ask, sizes))
+    assert answered == sum(sizes)
+    until(lambda: counted("written") + counted("dropped") == answered)
+    assert counted("dropped") >= 1001
+    until(lambda: len(recorded(running)) == counted("written"))
+    assert len(set(recorded(running))) == counted("written")
 
 
 def test_a_worker_out_of_file_descriptors_serves_who_is_connected_and_recovers(running: Running) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from wardline.log.encoder import Encoder
 from wardline.log.seal import PARQUET, publish, seal, seal_all, write
 from wardline.log.segment import Contents, Segment
 
+ROOT = Path(__file__).parents[2]
 REQUESTS = [request(number, rows=1 + number % 3) for number in range(20)]
 
 
@@ -115,3 +118,66 @@ def test_a_new_writer_seals_what_dead_ones_left(orphan: Path) -> None:
     with_writer.close()
     assert _names(orphan.parent) == {".parquet"}
     assert _read_ids(orphan.parent) == ids(REQUESTS)
+
+
+_KILLED_AT_A_LINE = """
+import os, shutil, signal, sys
+import subprocess
+import sys
+from pathlib import Path
+import pyarrow as pa
+from wardline.log import read, seal
+from wardline.log.follow import Follower
+
+pa.set_cpu_count(1)  # so that a fork inherits no thread pool
+orphan, ground = Path(sys.argv[1]), Path(sys.argv[2])
+wanted = read(orphan.parent)["request_id"].to_pylist()
+
+def dies_at(number, directory):
+    def trace(frame, event, _):
+        nonlocal number
+        if frame.f_code.co_filename != seal.__file__:
+            return None
+        if event == "line":
+            number -= 1
+            if number == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+    seal.seal_all(directory, lambda sentence: os._exit(3))
+    os._exit(0)
+
+for number in range(1, 1000):
+    directory = ground / str(number)
+    directory.mkdir()
+    shutil.copy(orphan, directory)
+    following = Follower([directory])
+    followed = [i for piece in following.poll() for i in piece.table["request_id"].to_pylist()]
+    child = os.fork()
+    if child == 0:
+        dies_at(number, directory)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert read(directory)["request_id"].to_pylist() == wanted, number
+    followed += [i for piece in following.poll() for i in piece.table["request_id"].to_pylist()]
+    seal.seal_all(directory, sys.exit)
+    assert [path.suffix for path in directory.iterdir()] == [".parquet"], number
+    assert read(directory)["request_id"].to_pylist() == wanted, number
+    followed += [i for piece in following.poll() for i in piece.table["request_id"].to_pylist()]
+    assert followed == wanted, number
+    if status == 0:
+        print(number)
+        break
+    assert status == -signal.SIGKILL, status
+"""
+
+
+def test_a_kill_at_any_line_of_sealing_loses_and_doubles_nothing(orphan: Path, tmp_path: Path) -> None:
+    """A process is really killed before each line that sealing runs, then the next one tidies up."""
+    ground = tmp_path / "ground"
+    ground.mkdir()
+    run = subprocess.run(
+        [sys.executable, "-c", _KILLED_AT_A_LINE, str(orphan), str(ground)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) > 20  # so many lines, so many kills

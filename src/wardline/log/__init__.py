@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from wardline.log.reader import batches, read
-from wardline.log.writer import LogStats, LogWriter
+from wardline.log.stats import LogStats
+from wardline.log.writer import LogWriter
 
 __all__ = ["LogStats", "LogWriter", "batches", "read"]

@@ -51,11 +51,16 @@ class Roll:
         """
         segment = self._segment or self._open()
         try:
-            segment.write(batch, fsync=self._settings.fsync == "flush")
+            segment.write(batch, fsync=self._settings.synced)
         except Exception:
             self._segment = None
             segment.abandon()
             raise
+
+    def renew(self) -> None:
+        """Have a segment to write to; raise OSError where none can be made."""
+        if self._segment is None:
+            self._open()
 
     def turn(self) -> None:
         """End the segment if it is large or old enough, and have it sealed."""
@@ -94,7 +99,7 @@ class Roll:
                 self._segment = Segment(path, self._schema, self._opener)
             except FileExistsError:
                 continue
-            if self._settings.fsync == "flush":
+            if self._settings.synced:
                 sync(self._directory)
             return self._segment
         raise OSError(f"no free name for a segment in {self._directory}: {_TRIES} are taken")

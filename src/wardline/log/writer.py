@@ -10,7 +10,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,27 +19,11 @@ from wardline.log.encoder import Encoder
 from wardline.log.roll import Roll
 from wardline.log.segment import Opener, create
 from wardline.log.ship import Shipper, ShipStats
+from wardline.log.stats import LogStats
 from wardline.record import Records, RecordSchema
 from wardline.settings import LogSettings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LogStats:
-    """How the log is doing, in rows. `queued` wait to be written; `errors` counts failed attempts.
-
-    `last_flush` is the clock's time of the last write, `last_error` stays readable after recovery.
-    """
-
-    written: int
-    dropped: int
-    queued: int
-    errors: int
-    last_flush: float | None
-    segment: str
-    healthy: bool
-    last_error: str
 
 
 class LogWriter:
@@ -74,12 +57,12 @@ class LogWriter:
         self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._woken = False
-        self._limit = self._settings.queue_rows
-        self._flush_rows = self._settings.flush_rows
+        self._limit, self._flush_rows = self._settings.queue_rows, self._settings.flush_rows
         self._held: tuple[pa.RecordBatch, int] | None = None
         self._waiting = self._settled = self._written = self._dropped = self._errors = 0
         self._last_flush: float | None = None
-        self._last_error = ""
+        self._last_error, self._durable = "", self._settings.ack == "durable"
+        self._doubtful: deque[tuple[int, int]] = deque(maxlen=1024)  # stretches of rows, as `_settled` counts
         self._healthy, self._closed, self._ended = True, False, False
         try:
             self._roll = Roll(
@@ -97,6 +80,8 @@ class LogWriter:
 
     def append(self, records: Records) -> bool:
         """Queue the records of one request; False says that they were dropped and counted."""
+        if self._durable:
+            return self._append_durably(records)
         rows = len(records.actions)
         with self._lock:
             waiting = self._waiting + rows
@@ -109,6 +94,30 @@ class LogWriter:
                 self._wake.set()
                 return True
         return self._append_late(records, rows)
+
+    def _append_durably(self, records: Records) -> bool:
+        """Queue the records and wait until they are on the disk; whoever waits meanwhile shares the sync.
+
+        Raises LogError where they are not, or may not be: then nobody was told that they are.
+        """
+        rows = len(records.actions)
+        with self._changed:
+            if self._waiting + rows > self._limit:
+                self._dropped += rows
+                raise LogError(f"the record was not kept: {self._waiting} rows wait to be written already")
+            self._queue.append(records)
+            self._waiting += rows
+            target = self._settled + self._waiting
+            self._wake.set()
+            self._changed.wait_for(
+                lambda: self._settled >= target or self._ended or not self._healthy, self._settings.ack_s
+            )
+            if self._settled < target:
+                why = f"within {self._settings.ack_s:g} s" if self._healthy else f"({self._last_error})"
+                raise LogError(f"the record was not written {why}")
+            if any(first < target <= last for first, last in self._doubtful):
+                raise LogError(f"the record may not be on the disk: {self._last_error}")
+            return True
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything appended so far is in the file (and synced, with `fsync="flush"`).
@@ -219,11 +228,22 @@ class LogWriter:
                 return False
             except LogError as error:  # in the file: written again it would be there twice
                 self._fail(str(error))
+                self._doubtful.append((self._settled, self._settled + rows))
             else:
                 self._healthy = True
             self._held = None
             self._settle(batch.num_rows, rows)
             self._roll.turn()
+        return self._healthy or self._recovers()
+
+    def _recovers(self) -> bool:
+        """After a fault nothing waits, and while the gate is not ready nothing comes: look for ourselves."""
+        try:
+            self._roll.renew()
+        except OSError as error:
+            self._fail(f"records cannot be written to {self.directory}: {error}")
+            return False
+        self._healthy = True
         return True
 
     def _take(self) -> list[Records]:
@@ -231,9 +251,8 @@ class LogWriter:
         records: list[Records] = []
         rows = 0
         while self._queue and rows < self._flush_rows:
-            record = self._queue.popleft()
-            records.append(record)
-            rows += len(record.actions)
+            records.append(self._queue.popleft())
+            rows += len(records[-1].actions)
         return records
 
     def _encoded(self, records: Sequence[Records]) -> pa.RecordBatch | None:
@@ -258,6 +277,8 @@ class LogWriter:
     def _settle(self, written: int, rows: int) -> None:
         """Rows left the queue for good: written, or unfit to be."""
         with self._changed:
+            if written < rows:
+                self._doubtful.append((self._settled, self._settled + rows))
             self._waiting -= rows
             self._settled += rows
             self._written += written
@@ -269,8 +290,7 @@ class LogWriter:
         if self._healthy:
             log.error("%s; up to %d rows wait, more are dropped and counted", sentence, self._limit)
         with self._changed:
-            self._errors += 1
-            self._healthy, self._last_error = False, sentence
+            self._errors, self._healthy, self._last_error = self._errors + 1, False, sentence
             self._woken = True  # the next attempt is the clock's, not the next request's
             self._changed.notify_all()
 
@@ -281,8 +301,7 @@ class LogWriter:
     def _cannot_seal(self, sentence: str) -> None:
         log.warning("%s", sentence)
         with self._lock:
-            self._errors += 1
-            self._last_error = sentence
+            self._errors, self._last_error = self._errors + 1, sentence
 
     def _forget(self) -> None:
         """In a forked child: the thread is not here, and its locks may be held for ever."""

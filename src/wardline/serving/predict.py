@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from wardline.contract import Admitted, limit_rows
-from wardline.errors import PayloadError, TooLargeError
+from wardline.errors import LogError, PayloadError, TooLargeError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
 from wardline.serving.bodies import kind_of, payload_of
@@ -54,6 +54,8 @@ class Predict:
             self._in_flight += 1
             try:
                 answer = await self._answer(scope, receive, who)
+            except LogError as error:
+                answer = problem(503, f"no answer without its record: {error}", who)
             except Exception:
                 # The traceback goes to our log only: nothing of it is the caller's business.
                 log.exception("request %s failed", who.request_id)

@@ -36,7 +36,9 @@ class State:
             self._why = "the gate failed to open; the server's log says why"
             log.exception("gate %s failed to open", self.gate.name)
         else:
-            self.inline = _inline(self.opened, self.settings.serving.inline_ms)
+            # Who waits for the disk waits in a thread: on the loop nobody could share the wait.
+            waits = self.settings.log.ack == "durable"
+            self.inline = not waits and _inline(self.opened, self.settings.serving.inline_ms)
             self.metrics.open(self.opened)
 
     def close(self) -> None:
