@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from wardline.errors import LogError
+from wardline.log import forks
 from wardline.log.encoder import Encoder
 from wardline.log.roll import Roll
 from wardline.log.segment import Opener, create
@@ -75,7 +74,7 @@ class LogWriter:
             ) from error
         self._thread = threading.Thread(target=self._run, name="wardline-log", daemon=True)
         self._thread.start()
-        _OPEN.add(self)
+        forks.leave_behind(self)
         atexit.register(self.close)
 
     def append(self, records: Records) -> bool:
@@ -303,7 +302,7 @@ class LogWriter:
         with self._lock:
             self._errors, self._last_error = self._errors + 1, sentence
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """In a forked child: the thread is not here, and its locks may be held for ever."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -312,14 +311,3 @@ class LogWriter:
         self._queue.clear()
         self._held, self._waiting = None, 0
         self._roll.forget()
-
-
-_OPEN: weakref.WeakSet[LogWriter] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for writer in list(_OPEN):
-        writer._forget()  # noqa: SLF001 - the same file
-
-
-os.register_at_fork(after_in_child=_after_fork)
