@@ -27,7 +27,16 @@ from wardline import (
     features,
     rule,
 )
-from wardline.guards import ConformalSet, Hold, Margin, Missing, NewCategory, OutOfDistribution, Range
+from wardline.guards import (
+    Confidence,
+    ConformalSet,
+    Hold,
+    Margin,
+    Missing,
+    NewCategory,
+    OutOfDistribution,
+    Range,
+)
 
 YesNo = Literal[1, 2]  # the survey's way: 1 is yes, 2 is no
 
@@ -168,6 +177,7 @@ gate = Gate(
         NewCategory(),
         OutOfDistribution(),
         Margin(),
+        Confidence(warn=None),  # warns of nothing: estimates without labels are made from it
         ConformalSet(level=0.9),
     ],
     reference="models/employment/1",

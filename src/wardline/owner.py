@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from wardline.errors import DeclarationError
 
@@ -62,11 +63,15 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Business:
-    """The figure the business watches, what it is now, and by how much it may get worse before people act."""
+    """The figure the business watches, what it is now, and by how much it may get worse before people act.
+
+    `worse` says which way is worse: a share of errors gets worse `up`, an income `down`.
+    """
 
     metric: str
     baseline: float
     degradation: float
+    worse: Literal["up", "down"] = "up"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from wardline.inference import Batch
+from wardline.stats.bins import label
 
 
 class Slices(Mapping[str, Sequence[Any]]):
@@ -37,7 +38,7 @@ class Slices(Mapping[str, Sequence[Any]]):
         if name not in self.names:
             raise KeyError(name)
         if name not in self.fields:
-            return list(self.block.column(name))
+            return [label(value) for value in self.block.column(name)]  # as the reference names them
         if self.columns is not None:
             return self.columns[name]
         return [getattr(row, name) for row in self.rows]

@@ -19,6 +19,7 @@ _COMMANDS = {
     "reference": "wardline.cli.reference:reference",
     "rules": "wardline.cli.rules:rules",
     "serve": "wardline.cli.serve:serve",
+    "slices": "wardline.cli.slices:slices",
     "watch": "wardline.cli.watch:watch",
 }
 

@@ -11,21 +11,23 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+import msgspec
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from wardline import truth
-from wardline.cli import entries
+from wardline.cli import audits, entries
 from wardline.cli.records import moment
 from wardline.cli.target import load
 from wardline.gate import Gate
 from wardline.log.figures import FOLDER as FIGURES
-from wardline.log.figures import FigureLog
+from wardline.log.figures import FigureLog, read_figures
 from wardline.log.labelled import Labelled, labelled
 from wardline.log.labels import FOLDER as LABELS
 from wardline.log.labels import LabelLog, read_labels
+from wardline.monitor.business import business as business_of
 from wardline.monitor.maturity import Maturity, by_age, maturity
 
 _PIPED_WIDTH = 120  # columns where no terminal says how many there are
@@ -46,6 +48,15 @@ _PIPED_WIDTH = 120  # columns where no terminal says how many there are
     help="Business figures to bring in: metric, value, at[, request_id][, target].",
 )
 @click.option("--zone", metavar="NAME", help="The zone of times in the file that have none, such as UTC.")
+@click.option(
+    "--next",
+    "wanted",
+    type=click.IntRange(10, 10_000),
+    metavar="N",
+    help="Draw N answers to label next, at random with known chances; CSV on standard output.",
+)
+@click.option("--by", metavar="SLICE", help="With --next: draw within the values of this slice column.")
+@click.option("--seed", type=int, help="With --next: draw the same again.")
 @click.option("--since", metavar="15m|ISO", help="Only answers since then: 30s, 15m, 2h, 7d, or a date.")
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def labels(
@@ -54,6 +65,9 @@ def labels(
     file: Path | None,
     business: Path | None,
     zone: str | None,
+    wanted: int | None,
+    by: str | None,
+    seed: int | None,
     since: str | None,
     form: str,
 ) -> None:
@@ -71,9 +85,15 @@ def labels(
         raise SystemExit(1 if broken else 0)
     begin = None if since is None else moment(since, datetime.now(UTC))
     known = joined(gate, begin)
-    told = summary(gate, known, time.time())
+    if wanted is not None:
+        click.echo(audits.begin(gate, known, wanted, by, seed), nl=False)
+        return
+    told = {**summary(gate, known, time.time()), "audits": audits.results(gate, known)}
+    told["business"] = msgspec.to_builtins(
+        business_of(read_figures(gate.records_dir.parent / FIGURES), gate.launch.business)
+    )
     if form == "json":
-        click.echo(json.dumps(told, indent=1))
+        click.echo(json.dumps(finite(told), indent=1))
     else:
         _show(told)
 
@@ -201,6 +221,32 @@ def _show(told: dict[str, Any]) -> None:
             f"matured: answers older than {span(old['lag_s'])} ({why}): {old['answered']:,}, "
             f"{old['labelled']:,} of them labelled"
         )
+    for audit in told["audits"]:
+        console.print(_audit(audit))
+    for each in told["business"]:
+        says = f", {each['says']}" if each["says"] else ""
+        console.print(f"{each['metric']}: {each['rows']} figures, {each['standing']}{says}", markup=False)
+
+
+def _audit(told: dict[str, Any]) -> str:
+    head = f"audit of {told['drawn_at'][:16]}: {told['labelled']} of {told['drawn']} drawn answers labelled"
+    measure = told["measure"]
+    if measure is None:
+        return head
+    text = f"{head}; mean loss of {told['rows']:,} answers {measure['value']:.4g} "
+    text += f"\\[{measure['low']:.4g}, {measure['high']:.4g}]"
+    if told["labelled"] < told["drawn"] and told["lowest"] is not None:
+        text += f"; with the missing labels between {told['lowest']:.4g} and {told['highest']:.4g}"
+    return text
+
+
+def finite(value: Any) -> Any:
+    """Make numbers that JSON has no word for null."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def span(seconds: float) -> str:
