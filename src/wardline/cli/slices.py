@@ -23,8 +23,8 @@ from wardline.gate import Gate
 from wardline.log.figures import FOLDER as FIGURES
 from wardline.log.figures import read_figures
 from wardline.monitor.business import business
+from wardline.monitor.labels import Quality, quality
 from wardline.monitor.performance import LEADING, Judged
-from wardline.monitor.quality import Quality, quality
 from wardline.monitor.signal import Standing
 from wardline.verdict import Coverage
 

@@ -19,8 +19,8 @@ from wardline.monitor.audit import audited, draw
 from wardline.monitor.business import business
 from wardline.monitor.coverage import Adapted, adapted
 from wardline.monitor.estimates import estimates
+from wardline.monitor.labels import Quality, quality, segments
 from wardline.monitor.performance import Judged, mixes
-from wardline.monitor.quality import Quality, quality, segments
 from wardline.monitor.signal import Standing
 from wardline.owner import Business
 from wardline.reference import Estimate
