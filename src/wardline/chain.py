@@ -36,6 +36,7 @@ class Answers(msgspec.Struct):
     measured: list[tuple[Rows, Judgement]]
     withheld: dict[int, tuple[int, float]]
     judged_ns: int = 0
+    asked: list[tuple[int, int]] = []  # as `Records.asked`
 
     def merge(self, rows: Rows, other: Answers) -> None:
         """Take over what another pass answered for `rows`, which had no answer so far."""
@@ -47,6 +48,7 @@ class Answers(msgspec.Struct):
             self.withheld[int(rows[place])] = answer
         self.measured += [(rows[part], judgement) for part, judgement in other.measured]
         self.judged_ns += other.judged_ns
+        self.asked += other.asked
 
 
 class Chain:
@@ -113,6 +115,7 @@ class OpenChain:
                 asked = waiting[~blocked[waiting]]
             if not asked.size:
                 continue
+            answers.asked.append((number, time.perf_counter_ns() if number else 0))
             reply = rung.ask(batch.only(asked), answers.findings, asked)
             if reply is not None:
                 rows = asked if len(reply.rows) == len(asked) else asked[reply.rows]

@@ -36,6 +36,7 @@ from wardline.settings import Settings
 from wardline.slices import Slices
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
+from wardline.tracing.tracer import Tracer
 from wardline.verdict import STERNNESS, Coverage, Finding, Risk, Severity, Stage, Verdict, decide, doubt
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ class OpenGate:
     level: float | None
     reference: Reference | None
     pulse: Pulse
+    tracer: Tracer | None
 
     def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.
@@ -199,6 +201,8 @@ class OpenGate:
             raise
         finally:
             self.sink.append(records)
+            if self.tracer is not None:
+                self.tracer.offer(records)
         return records
 
     def _answer(self, records: Records, admitted: Admitted, ticks: list[int]) -> None:
@@ -264,7 +268,7 @@ class OpenGate:
             records.rungs[positions] = answers.rungs
             records.values[positions] = answers.values
             records.actions[positions] = BY_RUNG[answers.rungs]
-        records.block = batch.block
+        records.block, records.asked = batch.block, answers.asked
         records.slices = Slices(self.schema.slices, self.gate.contract.fields, batch, admitted.columns)
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
@@ -302,6 +306,8 @@ class OpenGate:
         """Close chain and log."""
         self.chain.close()
         self.pulse.close()
+        if self.tracer is not None:
+            self.tracer.close()
         close = getattr(self.sink, "close", None)
         if close is not None:
             close()

@@ -27,6 +27,7 @@ from wardline.predictor import Site
 from wardline.record import STAGES, RecordSchema
 from wardline.reference import Golden, Reference, load
 from wardline.settings import Settings
+from wardline.tracing.tracer import Tracer
 from wardline.verdict import Coverage, Stage
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Parts = tuple[OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Reference | None, Pulse]
+Parts = tuple[
+    OpenChain, Panel, Panel, "Sink", RecordSchema, float | None, Reference | None, Pulse, Tracer | None
+]
 
 _MOVES_NUMBERS = ("numpy", "onnxruntime", "pydantic", "wardline")
 """Libraries whose version can change an answer; their versions' hash is in every record."""
@@ -85,7 +88,16 @@ def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows
         raise
     level = next((guard.level for guard in gate.guards if hasattr(guard, "level")), None)
     pulse = Pulse(settings.home / gate.name / NAME, gate.name)
-    return chain, inputs, outputs, opened, schema, level, reference, pulse
+    tracer = None if sink or not golden_rows else _tracer(gate, settings, schema)
+    return chain, inputs, outputs, opened, schema, level, reference, pulse, tracer
+
+
+def _tracer(gate: Gate, settings: Settings, schema: RecordSchema) -> Tracer:
+    """Open what keeps traces; a gate whose records go elsewhere (a test's) keeps none."""
+    remote = {each.name for each in gate.chain.predictors if getattr(each, "waits", False)}
+    directory = settings.home / gate.name / "traces"
+    personal = frozenset(getattr(gate.contract, "personal", ()))
+    return Tracer(directory, schema, settings.traces, remote=frozenset(remote), personal=personal)
 
 
 def _log(gate: Gate, settings: Settings, schema: RecordSchema) -> LogWriter:

@@ -103,6 +103,12 @@ class Records(msgspec.Struct):
     unknown: Mapping[int, Sequence[str]] = {}
     camera: str | None = None
     firmware: str | None = None
+    asked: Sequence[tuple[int, int]] = ()
+    """The rungs that were asked, in turn, and the monotonic nanoseconds when (0: not looked at)."""
+    chain_began: int = 0
+    """The same clock's nanoseconds when the chain was asked."""
+    kept: bool = False
+    """Whether the request keeps its trace."""
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -149,6 +155,7 @@ class Records(msgspec.Struct):
             self.stages_us = (*spans, *[0.0] * (len(STAGES) - len(spans)))
             return
         began, admitted, computed, judged, answered = ticks
+        self.chain_began = judged
         self.stages_us = (
             (admitted - began) / 1000,
             (computed - admitted) / 1000,

@@ -74,6 +74,26 @@ class ServingSettings:
 
 
 @dataclass(frozen=True)
+class TraceSettings:
+    """Which traces are kept, and for how long.
+
+    `sample` is the share of ordinary requests kept, `slowest` the share of the slowest. Requests that were
+    not plainly served are kept up to `burst` at once and `per_minute` for each guard and action; the rest is
+    counted. `queue` traces may wait to be written. The folder stays below `keep_mb` and `keep_days`. A
+    request whose `x-wardline-debug` header is `debug_token` is always kept.
+    """
+
+    sample: float = 0.01
+    slowest: float = 0.001
+    burst: int = 60
+    per_minute: float = 60.0
+    queue: int = 2048
+    keep_mb: float = 64.0
+    keep_days: float = 7.0
+    debug_token: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. `home` is where every file of wardline lives.
 
@@ -85,12 +105,14 @@ class Settings:
     log: LogSettings = LogSettings()
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
+    traces: TraceSettings = TraceSettings()
     unchecked: str = ""
     guard_s: float = 1.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Read `WARDLINE_HOME`, `_UNCHECKED`, `_GUARD_S`, and `WARDLINE_LOG_<FIELD>`, `_STORE_`, `_SERVING_`.
+        """Read `WARDLINE_HOME`, `_UNCHECKED`, `_GUARD_S`, and the groups: `WARDLINE_LOG_<FIELD>`, `_STORE_`,
+        `_SERVING_` and `_TRACES_`.
 
         >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
         2.0
@@ -101,6 +123,7 @@ class Settings:
             log=_read(LogSettings(), "WARDLINE_LOG_", env),
             store=_read(StoreSettings(), "WARDLINE_STORE_", env),
             serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
+            traces=_read(TraceSettings(), "WARDLINE_TRACES_", env),
             unchecked=env.get("WARDLINE_UNCHECKED", ""),
             guard_s=_read(_Seconds(), "WARDLINE_", env).guard_s,
         )
@@ -114,6 +137,8 @@ class _Seconds:
 
 
 T = TypeVar("T")
+
+_MAY_BE_ZERO = frozenset({"sample"})
 
 _CHOICES = {"overflow": ("block", "drop"), "fsync": ("never", "flush"), "ack": ("queued", "durable")}
 
@@ -132,6 +157,7 @@ def _read(defaults: T, prefix: str, env: Mapping[str, str]) -> T:
             raise DeclarationError(f"{prefix}{name.upper()}={text!r} is not a {kind}") from error
         if name in _CHOICES and text not in _CHOICES[name]:
             raise DeclarationError(f"{prefix}{name.upper()}={text!r}: choose one of {_CHOICES[name]}")
-        if not isinstance(default, str) and values[name] <= 0:
+        least_is_none = name in _MAY_BE_ZERO and values[name] == 0
+        if not isinstance(default, str) and values[name] <= 0 and not least_is_none:
             raise DeclarationError(f"{prefix}{name.upper()}={text!r} must be above zero")
     return type(defaults)(**values)

@@ -5,19 +5,36 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import NamedTuple
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = frozenset(
+    {b"x-request-id", b"traceparent", b"tracestate", b"baggage", b"x-force-trace", b"x-wardline-debug"}
+)
+_STATE, _BAGGAGE = 512, 8192
+"""What W3C asks to be passed on at least, in characters; more is not."""
 
 
 class TraceContext(NamedTuple):
-    """Who asked: the trace this request belongs to, the span of ours, and whether the caller samples it."""
+    """Who asked: the trace this request belongs to, the span of ours, and whether the caller samples it.
+
+    `parent_id` is the caller's span, `forced` and `token` are how it asked for a trace, `tracestate` and
+    `baggage` are passed on as they came. `scope` is the HTTP request, read when a trace is built of it.
+    """
 
     trace_id: str
     span_id: str
     sampled: bool
+    parent_id: str = ""
+    tracestate: str = ""
+    baggage: str = ""
+    forced: bool = False
+    token: str = ""
+    scope: MutableMapping[str, Any] | None = None
 
     @property
     def traceparent(self) -> str:
@@ -39,18 +56,63 @@ def trace_context(traceparent: str | None) -> TraceContext:
         version, trace_id, parent_id, flags, more = found.groups()
         known = version != "ff" and (version != "00" or more is None)
         if known and trace_id.strip("0") and parent_id.strip("0"):
-            return TraceContext(trace_id, _hex(8), bool(int(flags, 16) & 1))
+            return TraceContext(trace_id, _hex(8), bool(int(flags, 16) & 1), parent_id)
     return TraceContext(_hex(16), _hex(8), False)
 
 
 CALLER: ContextVar[TraceContext | None] = ContextVar("wardline_caller", default=None)
 """The trace of the request being answered, for what is asked of other servers on its behalf."""
 
+REQUEST: ContextVar[str] = ContextVar("wardline_request", default="")
+"""The id of the request being answered, for the lines that are logged meanwhile."""
 
-def traceparent() -> str | None:
-    """Return the header that passes the caller's trace on; None outside a request."""
+STATUS = "wardline.status"
+"""Where a request's scope says what was answered, once it was."""
+
+
+def outgoing(rung: str) -> dict[str, str]:
+    """Return the headers that pass the caller's trace on to a server asked by `rung`; none outside a request.
+
+    The server's span becomes the child of the rung's own, whose id is known before the span is built.
+    `tracestate` and `baggage` go on as they came.
+    """
     context = CALLER.get()
-    return None if context is None else context.traceparent
+    if context is None:
+        return {}
+    headers = {"traceparent": context._replace(span_id=child_id(context.span_id, rung)).traceparent}
+    if context.tracestate:
+        headers["tracestate"] = context.tracestate
+    if context.baggage:
+        headers["baggage"] = context.baggage
+    return headers
+
+
+def child_id(span_id: str, name: str) -> str:
+    """Return the id of a span below another: the same whoever computes it, and never all zeros.
+
+    >>> child_id("00f067aa0ba902b7", "taxi") == child_id("00f067aa0ba902b7", "taxi") != "0" * 16
+    True
+    """
+    return blake2b(f"{span_id}/{name}".encode(), digest_size=8).hexdigest()
+
+
+def from_http(scope: MutableMapping[str, Any]) -> tuple[str, TraceContext]:
+    """Read the request's id and its trace from the headers of an ASGI scope, or make them."""
+    given: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in _HEADERS:
+            given[name] = value.decode("latin-1")
+    trace = trace_context(given.get(b"traceparent"))
+    if len(given) > (b"traceparent" in given) + (b"x-request-id" in given):
+        joined = bool(trace.parent_id)  # state and baggage without a parent are nobody's
+        state, baggage = given.get(b"tracestate", ""), given.get(b"baggage", "")
+        trace = trace._replace(
+            tracestate=state if joined and len(state) <= _STATE and state.isascii() else "",
+            baggage=baggage if len(baggage) <= _BAGGAGE and baggage.isascii() else "",
+            forced=given.get(b"x-force-trace", "").lower() in {"1", "true", "yes"},
+            token=given.get(b"x-wardline-debug", ""),
+        )
+    return request_id(given.get(b"x-request-id")), trace._replace(scope=scope)
 
 
 def request_id(given: str | None = None) -> str:

@@ -88,7 +88,7 @@ def test_damage_costs_at_most_what_lies_behind_it_and_never_gives_garbage(
     data, batches, ends = written
     for seed in range(100):
         hurt = bytearray(data)
-        at = damage(hurt, random.Random(seed))  # noqa: S311 - reproducible, not secret
+        at = damage(hurt, random.Random(seed))
         contents = Contents.of(bytes(hurt))
         untouched = sum(end <= at for end in ends)
         assert contents.batches[:untouched] == batches[:untouched], seed

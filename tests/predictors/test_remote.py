@@ -246,18 +246,16 @@ def test_classes_come_as_probabilities_numbers_or_names(changed: Any, expected: 
 
 def test_the_callers_trace_is_passed_on() -> None:
     with upstream() as server:
-        opened = Remote(server.url, "sums", trace=lambda: "00-" + "1" * 32 + "-" + "2" * 16 + "-01").open(
-            SITE
-        )
+        given = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}
+        opened = Remote(server.url, "sums", trace=lambda rung: given).open(SITE)
         opened.predict(batch((1, 2)), None)
-        assert server.headers[-1]["traceparent"] == "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+        assert server.headers[-1]["traceparent"] == given["traceparent"]
         gate = gate_before(server)
         with serving(app(gate, Settings())) as client:
             sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-            assert (
-                client.post("/predict", json={"a": 1, "b": 2}, headers={"traceparent": sent}).status_code
-                == 200
-            )
+            headers = {"traceparent": sent, "tracestate": "x=1", "baggage": "user=7"}
+            assert client.post("/predict", json={"a": 1, "b": 2}, headers=headers).status_code == 200
+        assert (server.headers[-1]["tracestate"], server.headers[-1]["baggage"]) == ("x=1", "user=7")
         passed = server.headers[-1]["traceparent"].split("-")
         assert (passed[1], passed[3]) == ("4bf92f3577b34da6a3ce929d0e0e4736", "01")
         opened.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from wardline.inference import Batch, Outputs
 from wardline.predictor import Site
 from wardline.predictors.connection import Answer, Connections
 from wardline.predictors.upstream import OPENING_S, Feed, feed, output, sentence, told
-from wardline.telemetry import request_id, traceparent
+from wardline.telemetry import outgoing, request_id
 from wardline.tensors import (
     FLOATS,
     INTEGERS,
@@ -65,8 +65,8 @@ class Remote:
     deadline_ms: float = 1000.0
     name: str = ""
     answers_blocked: bool = False
-    trace: Callable[[], str | None] = traceparent
-    """Gives the `traceparent` header to pass on; the default is that of the request being answered."""
+    trace: Callable[[str], Mapping[str, str]] = outgoing
+    """Gives the headers that pass the trace on, by the rung's name; by default those of the request answered."""
     instant: ClassVar[bool] = False
     waits: ClassVar[bool] = True
 
@@ -158,9 +158,7 @@ class OpenRemote:
         headers = {"content-type": "application/octet-stream" if tails else "application/json"}
         if tails:
             headers[_HEADER] = str(len(head))
-        trace = self.declared.trace()
-        if trace is not None:
-            headers["traceparent"] = trace
+        headers.update(self.declared.trace(self.declared.name))
         return b"".join((head, *tails)), headers
 
     def _read(self, answer: Answer, count: int, sent: str) -> Outputs:

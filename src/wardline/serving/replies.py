@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.types import Scope, Send
 
-from wardline.telemetry import TraceContext, request_id, trace_context
+from wardline.telemetry import CALLER, REQUEST, STATUS, TraceContext, from_http
 
 _encode = msgspec.json.Encoder().encode
 _TITLES = {
@@ -32,14 +32,11 @@ class Caller(NamedTuple):
 
 
 def caller(scope: Scope) -> Caller:
-    """Read the ids from the request's headers, or make them."""
-    given_id = given_trace = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given_id = value.decode("latin-1")
-        elif name == b"traceparent":
-            given_trace = value.decode("latin-1")
-    return Caller(request_id(given_id), trace_context(given_trace))
+    """Read the ids from the request's headers, or make them; from here on they are the request's."""
+    who = Caller(*from_http(scope))
+    CALLER.set(who.trace)
+    REQUEST.set(who.request_id)
+    return who
 
 
 class Reply(NamedTuple):
@@ -53,6 +50,8 @@ class Reply(NamedTuple):
 
     async def send(self, send: Send, who: Caller) -> None:
         """Send it with the headers that every response carries."""
+        if who.trace.scope is not None:
+            who.trace.scope[STATUS] = self.status
         headers = [
             (b"content-type", self.content_type),
             (b"content-length", str(len(self.body)).encode()),

@@ -1,0 +1,1 @@
+"""Traces: why a request was answered as it was, built off its thread and only for the requests kept."""

@@ -1,0 +1,158 @@
+"""Which requests keep their trace: a sample, what is not plainly served, the slowest, and those asked for."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from wardline.errors import DeclarationError
+from wardline.record import Records
+from wardline.settings import TraceSettings
+from wardline.telemetry import TraceContext
+from wardline.verdict import ACTIONS, Severity
+
+Key = tuple[str, str]
+"""The guard that spoke first and the action it led to: what a bad day has many of."""
+
+_STEP = 0.05  # how far one slow request moves the threshold, in log time
+
+
+@dataclass
+class Bucket:
+    """A token bucket: `burst` at once, then `per_minute`.
+
+    >>> bucket = Bucket(2, 60.0)
+    >>> [bucket.takes(now) for now in (0.0, 0.0, 0.0, 1.5)]
+    [True, True, False, True]
+    """
+
+    burst: int
+    per_minute: float
+    tokens: float = field(default=-1.0)
+    filled: float = 0.0
+
+    def takes(self, now: float) -> bool:
+        """Say whether one more fits now."""
+        if self.tokens < 0:
+            self.tokens, self.filled = float(self.burst), now
+        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.per_minute / 60)
+        self.filled = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class Slowest:
+    """The slowest share of a stream, in constant memory: a quantile tracked by stochastic approximation.
+
+    Each value above the threshold raises it a little, each below lowers it very little, so that in the long
+    run the declared share lies above. Method: Robbins and Monro (1951), in log time.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self.threshold = 0.0
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value is among the slowest, and learn from it."""
+        if value > self.threshold:
+            found = self.threshold > 0
+            self.threshold = (self.threshold or value) * math.exp(_STEP * (1 - self._share))
+            return found
+        self.threshold *= 1 - _STEP * self._share
+        return False
+
+
+class Keep:
+    """Decides, in about a microsecond, whether a request keeps its trace. Counts what the buckets refuse."""
+
+    def __init__(self, settings: TraceSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        ratio, self._by_parent = sampler(settings.sample)
+        self._below = (
+            f"{min(int(ratio * 2**64), 2**64 - 1):016x}" if ratio < 1 else "g"
+        )  # after every hex digit
+        self._slowest = Slowest(settings.slowest)
+        self._settings = settings
+        self._clock = clock
+        self._buckets: dict[Key, Bucket] = {}
+        self.limited: Counter[Key] = Counter()
+
+    def why(self, records: Records, context: TraceContext | None) -> str:
+        """Name why the trace is kept; empty where it is not.
+
+        The sample is by the trace's id, as OpenTelemetry's ratio sampler takes it: servers along a call that
+        have one ratio keep the same traces.
+        """
+        actions = records.actions
+        action = int(actions[0]) if len(actions) == 1 else int(actions.max(initial=0))
+        slow = self._slowest.holds(sum(records.stages_us))
+        if context is not None and (context.forced or context.token):
+            if self._trusted(context.token):
+                return "debug"
+            if context.forced and self._room(("", "forced")):
+                return "forced"
+        if action:
+            return "action" if self._room((_first(records), ACTIONS[action].value)) else ""
+        if records.trace_id[16:] < self._below:
+            return "sample"
+        if context is not None and context.sampled and self._by_parent:
+            return "parent" if self._room(("", "parent")) else ""
+        return "slow" if slow and self._room(("", "slow")) else ""
+
+    def _trusted(self, token: str) -> bool:
+        wanted = self._settings.debug_token
+        return bool(wanted) and hmac.compare_digest(token.encode(), wanted.encode())
+
+    def _room(self, key: Key) -> bool:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(self._settings.burst, self._settings.per_minute)
+        if bucket.takes(self._clock()):
+            return True
+        self.limited[key] += 1
+        return False
+
+
+def sampler(ratio: float, env: Mapping[str, str] | None = None) -> tuple[float, bool]:
+    """Return the share to sample and whether a caller's sampled flag counts; OTEL_TRACES_SAMPLER goes first.
+
+    >>> sampler(0.01, {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"})
+    (0.5, False)
+    """
+    env = os.environ if env is None else env
+    name = env.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if not name:
+        return ratio, True
+    by_parent = name.startswith("parentbased_")
+    kind = name.removeprefix("parentbased_")
+    if kind == "always_on":
+        return 1.0, by_parent
+    if kind == "always_off":
+        return 0.0, by_parent
+    try:
+        given = float(env.get("OTEL_TRACES_SAMPLER_ARG", "1"))
+    except ValueError:
+        given = -1.0
+    if kind != "traceidratio" or not 0 <= given <= 1:
+        raise DeclarationError(
+            f"OTEL_TRACES_SAMPLER={name!r}, OTEL_TRACES_SAMPLER_ARG={env.get('OTEL_TRACES_SAMPLER_ARG')!r}: "
+            "choose always_on, always_off or traceidratio, with parentbased_ or without, and a share"
+        )
+    return given, by_parent
+
+
+def _first(records: Records) -> str:
+    """Name the guard that blocked first, else the one that spoke first."""
+    first = ""
+    for findings in records.findings.values():
+        for finding in findings:
+            if finding.severity is Severity.BLOCK:
+                return finding.guard
+            first = first or finding.guard
+    return first

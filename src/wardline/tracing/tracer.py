@@ -1,0 +1,173 @@
+"""The tracer: takes what a kept request left, at the price of a list append; a thread makes spans of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wardline.record import Records, RecordSchema
+from wardline.settings import TraceSettings
+from wardline.telemetry import CALLER, STATUS
+from wardline.tracing.keep import Keep
+from wardline.tracing.store import Store
+from wardline.tracing.trace import Trace, line
+
+if TYPE_CHECKING:
+    from wardline.tracing.build import Builder, Kept
+    from wardline.tracing.export import Exporter
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 0.25
+_PATIENCE_S = 2.0  # how long a trace waits for its response's status
+
+
+@dataclass(frozen=True)
+class TraceStats:
+    """How tracing is doing, in traces; the exporter's in spans."""
+
+    kept: int
+    dropped: int
+    limited: int
+    errors: int
+    queued: int
+    sent: int = 0
+    unsent: int = 0
+
+
+class Tracer:
+    """Keeps the traces of one gate from one process; open one a worker.
+
+    `exporter` gets them too, where there is one. `personal` names the fields whose values stay out.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        schema: RecordSchema,
+        settings: TraceSettings | None = None,
+        *,
+        exports: bool = True,
+        remote: frozenset[str] = frozenset(),
+        personal: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings or TraceSettings()
+        self._schema, self._remote, self._personal = schema, remote, personal
+        self._exports = exports
+        self._clock = clock
+        self._keep = Keep(self._settings, clock)
+        self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
+        self._queue: deque[tuple[Records, object, str, float]] = deque()
+        self._kept = self._dropped = self._errors = 0
+        self._builder: Builder | None = None
+        self._exporter: Exporter | None = None
+        self._wake = threading.Event()
+        self._turn = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="wardline-traces", daemon=True)
+        self._thread.start()
+
+    def offer(self, records: Records) -> None:
+        """Keep the trace of a request where it is one to keep; costs the others about a microsecond."""
+        context = CALLER.get()
+        if context is not None and context.trace_id != records.trace_id:
+            context = None
+        why = self._keep.why(records, context)
+        if not why:
+            return
+        if len(self._queue) >= self._settings.queue or self._closed:
+            self._dropped += 1
+            return
+        records.kept = True
+        self._queue.append((records, context, why, self._clock()))
+
+    def stats(self) -> TraceStats:
+        """Return the counters as they stand."""
+        exporter = self._exporter
+        return TraceStats(
+            self._kept, self._dropped, sum(self._keep.limited.values()), self._errors, len(self._queue),
+            exporter.sent if exporter else 0, exporter.dropped + exporter.failed if exporter else 0,
+        )  # fmt: skip
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        self._drain(everything=True)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write and send what waits, and stop."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wake.set()
+        self._thread.join(timeout)
+        if self._exporter is not None:
+            self._exporter.close(timeout)
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wake.wait(_PAUSE_S)
+            if self._queue and not self._closed:
+                self._drain(everything=False)
+        self._drain(everything=True)
+        self._store.close()
+
+    def _drain(self, *, everything: bool) -> None:
+        with self._turn:
+            traces: list[Trace] = []
+            while self._queue and (everything or self._ready(*self._queue[0])):
+                waiting = self._queue.popleft()
+                try:
+                    traces.append(self._build(*waiting))
+                except Exception:  # one request that cannot be told must not silence the others
+                    self._errors += 1
+                    log.exception("a trace could not be built: request %s", waiting[0].request_id)
+            if not traces:
+                return
+            if self._exporter is not None:
+                self._exporter.add(traces)
+            try:
+                self._store.write([line(trace) for trace in traces])
+                self._kept += len(traces)
+            except OSError as error:
+                self._errors += len(traces)
+                log.warning("traces cannot be written to %s: %s", self._store.directory, error)
+
+    def _ready(self, records: Records, context: object, why: str, at: float) -> bool:
+        """Whether the response's status is known, or not worth waiting for any longer."""
+        scope = getattr(context, "scope", None)
+        return scope is None or STATUS in scope or self._clock() - at > _PATIENCE_S
+
+    def _build(self, records: Records, context: object, why: str, at: float) -> Trace:
+        from wardline.tracing.build import Kept  # noqa: PLC0415 - who keeps no trace need not load the SDK
+
+        if self._builder is None:
+            self._builder = self._begin()
+        kept: Kept = Kept(records, context, why, at)  # type: ignore[arg-type] # the queue's own
+        return self._builder.build(kept)
+
+    def _begin(self) -> Builder:
+        """Load OpenTelemetry, once, on the tracer's thread."""
+        from wardline.tracing.build import Builder  # noqa: PLC0415 - as above
+        from wardline.tracing.resource import resource_of  # noqa: PLC0415 - as above
+
+        if self._exports:
+            from wardline.tracing.export import Exporter, sender  # noqa: PLC0415 - as above
+
+            found = sender()
+            self._exporter = None if found is None else Exporter(found)
+        return Builder(self._schema, resource_of(self._schema), self._remote, self._personal)
+
+
+def counts(stats: TraceStats) -> Mapping[str, int]:
+    """Return the counters that metrics add up over workers."""
+    return {
+        "kept": stats.kept, "dropped": stats.dropped, "limited": stats.limited, "errors": stats.errors,
+        "spans_sent": stats.sent, "spans_unsent": stats.unsent,
+    }  # fmt: skip
