@@ -66,7 +66,7 @@ class Remote:
     name: str = ""
     answers_blocked: bool = False
     trace: Callable[[str], Mapping[str, str]] = outgoing
-    """Gives the headers that pass the trace on, by the rung's name; by default those of the request answered."""
+    """Gives the headers that pass the trace on, by the rung: those of the request answered, unless said."""
     instant: ClassVar[bool] = False
     waits: ClassVar[bool] = True
 
