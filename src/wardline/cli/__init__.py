@@ -9,6 +9,7 @@ import click
 from wardline.errors import WardlineError
 
 _COMMANDS = {
+    "camera": "wardline.cli.camera:camera",
     "check": "wardline.cli.check:check_command",
     "detect": "wardline.cli.detect:detect",
     "diff": "wardline.cli.diff:diff",

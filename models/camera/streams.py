@@ -1,0 +1,107 @@
+"""Streams of frame statistics of simulated cameras over real pictures: clean ones, and every change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from multiprocessing import Pool
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.camera.isp import CHANGES, SIZES, Look, Scene, changed, some_look
+from wardline.stats.image import Statistics, measure
+
+CLEAN, AFTER = 600, 24
+SEASON = (0.35, 0.7, 1.0)
+CAUSES = (*CHANGES, "scene.season")
+Matrix = NDArray[np.float32]
+
+
+class Stream(NamedTuple):
+    """One simulated camera. `clean` (CLEAN, F) goes before each of `after` (causes, sizes, AFTER, F)."""
+
+    camera: str
+    clean: Matrix
+    after: Matrix
+
+
+def pictures(data: Path) -> list[tuple[str, Path]]:
+    """Name the real pictures that cameras are simulated over, and the camera each is left out with."""
+    exif = sorted((data / "camera_exif" / "cameras").glob("*.[jJ][pP][gG]"))
+    duke = sorted((data / "phenocam_images" / "dukehw_2015").glob("*.jpg"))
+    others = sorted((data / "phenocam_images" / "other_sites").glob("*.jpg"))
+    found = [(each.stem, each) for each in exif]
+    found += [("duke", duke[place]) for place in (4, 12, 21)]
+    found += [(each.stem, each) for each in others]
+    for name in ("camera_A_canon_xsi_2009", "camera_B_canon_a3300_2012"):
+        files = sorted((data / "aerial_camera_swap" / name).glob("*.jpg"))
+        found += [(name, files[place]) for place in (2, 12, 20)]
+    marsh = sorted((data / "marsh_fixed_camera_2012").rglob("*.jpg"))
+    found += [("marsh", marsh[-3])]
+    return [(name, each) for name, each in found if cv2.imread(str(each)) is not None]
+
+
+def statistics(frames: Iterator[bytes]) -> Matrix:
+    """Decode and measure."""
+    return np.array(
+        [measure(cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_COLOR)) for each in frames],
+        np.float32,
+    )
+
+
+def stream(camera: str, picture: Path, seed: int) -> Stream:
+    """Simulate one camera: a long clean stretch, then every change from the same moment on."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([7, seed])
+    scene, look = Scene(cv2.imread(str(picture)), rng), some_look(rng)
+    clean = statistics(scene.frames(look, CLEAN))
+    after = np.empty((len(CAUSES), len(SIZES), AFTER, len(Statistics._fields)), np.float32)
+    for place, cause in enumerate(CAUSES):
+        for size in range(len(SIZES)):
+            after[place, size] = statistics(_later(scene, look, cause, size))
+    return Stream(camera, clean, after)
+
+
+def _later(scene: Scene, look: Look, cause: str, size: int) -> Iterator[bytes]:
+    if cause == "scene.season":
+        return scene.browned(SEASON[size]).frames(look, AFTER)
+    later = copy.deepcopy(scene)
+    return later.frames(changed(look, cause, size, scene.rng), AFTER)
+
+
+def simulate(data: Path, workers: int = 2) -> list[Stream]:
+    """Simulate every camera; some fifteen minutes on two cores."""
+    jobs = [(name, path, seed) for seed, (name, path) in enumerate(pictures(data))]
+    with Pool(workers) as pool:
+        return pool.starmap(stream, jobs, chunksize=1)
+
+
+def kept(streams: list[Stream], path: Path) -> None:
+    """Keep streams in a file."""
+    np.savez_compressed(
+        path, cameras=[each.camera for each in streams], clean=np.array([each.clean for each in streams]),
+        after=np.array([each.after for each in streams]),
+    )  # fmt: skip
+
+
+def read(path: Path) -> list[Stream]:
+    """Read them again."""
+    held = np.load(path)
+    return [
+        Stream(str(name), *both)
+        for name, *both in zip(held["cameras"], held["clean"], held["after"], strict=True)
+    ]
+
+
+def main() -> None:
+    import sys  # noqa: PLC0415 - only as a program
+
+    kept(simulate(Path(sys.argv[1])), Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

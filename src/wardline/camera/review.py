@@ -1,0 +1,278 @@
+"""What a folder of frames says about its camera: when it changed, what was changed, how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.camera.folder import Refused, Seen
+from wardline.camera.grouping import Group, HeaderRun, groups, header_runs, majority
+from wardline.cameras import mode_of
+from wardline.stats import codec
+from wardline.stats.camera_change import series
+from wardline.stats.camera_change.vector import NAMES
+from wardline.stats.image import Statistics
+
+Verdict = Literal["ok", "warn", "alert", "insufficient"]
+_SCENE = ("light.night", "scene.season")
+"""What happens in front of a camera, not in it: told, and no reason for alarm."""
+
+_MILD = ("identity.firmware",)
+_SHOWN = 4  # statistics named as evidence
+_NIGHTS = 3  # more turns between colour and mono than this are day and night
+_WORDS = {
+    "codec.requantised": "the files are compressed in another way",
+    "isp.sharpening": "pictures are sharpened differently",
+    "isp.denoise": "noise is smoothed differently",
+    "isp.white_balance": "colours are balanced differently",
+    "isp.tone": "the tone curve is another",
+    "isp.black_level": "the black level moved",
+    "sensor.noise": "the sensor's noise is another",
+    "optics.focus": "the focus moved",
+    "optics.dirt": "something lies on the lens",
+    "geometry.resolution": "pictures have another size or were rescaled",
+    "geometry.view": "the camera looks elsewhere",
+    "identity.firmware": "the files name other firmware or software",
+    "identity.model": "the files name another camera",
+    "light.night": "the camera went to night mode",
+    "scene.season": "the scene changed as seasons do",
+}
+
+
+class Evidence(NamedTuple):
+    """One number before and after. `effect` is in units of the camera's own unrest, None for headers."""
+
+    subject: str
+    before: float | str
+    after: float | str
+    effect: float | None
+
+
+class Event(NamedTuple):
+    """One change. `place` is the first affected frame, `stop` the first unaffected one again.
+
+    `within` are the frames between which it began. `sure` is the probability of `kind` given that something
+    changed; `instead` the next best explanation and its own. `p_value` is the share of unchanged series
+    that look as changed as this; a header that was never seen has none, it is a fact.
+    """
+
+    kind: str
+    place: int
+    stop: int
+    within: tuple[int, int]
+    sure: float
+    instead: tuple[str, float] | None
+    p_value: float | None
+    effect: float
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def severity(self) -> str:
+        """`info` for what happens before the camera, else how bad it is."""
+        return "info" if self.kind in _SCENE else "warn" if self.kind in _MILD else "alert"
+
+
+class Review(NamedTuple):
+    """The whole answer."""
+
+    verdict: Verdict
+    events: list[Event]
+    groups: list[Group]
+    frames: list[Seen]
+    refused: list[Refused]
+    reference: int
+    """Frames of the reference folder; 0 where the folder is its own."""
+
+
+def review(found: Sequence[Seen | Refused], reference: Sequence[Seen] = ()) -> Review:
+    """Look a folder's frames through; without a reference, what most of them show is normal."""
+    seen = [each for each in found if isinstance(each, Seen)]
+    refused = [each for each in found if isinstance(each, Refused)]
+    headers = [each.header for each in seen]
+    known = codec.learn(each.header for each in reference) if reference else majority(headers)
+    changes = header_runs(headers, known)
+    told = [_of_header(run) for run in changes] + _nights(seen, reference)
+    events = _joined([*told, *_physical(seen, reference, _stretches(changes, len(seen)))])
+    short = len(seen) + len(reference) < series.FEWEST or not seen
+    return Review(_verdict(events, short=short), events, groups(headers), seen, refused, len(reference))
+
+
+def _verdict(events: Sequence[Event], *, short: bool) -> Verdict:
+    worst = {event.severity for event in events}
+    return "alert" if "alert" in worst else "warn" if "warn" in worst else "insufficient" if short else "ok"
+
+
+def explained(event: Event) -> str:
+    """Say an event in one sentence."""
+    shown = "; ".join(
+        f"{each.subject} {_said(each.before)} → {_said(each.after)}" for each in event.evidence[:3]
+    )
+    other = "" if event.instead is None else f" Next best: {event.instead[0]} ({event.instead[1]:.0%})."
+    return f"{_WORDS[event.kind].capitalize()} ({event.sure:.0%} sure): {shown}.{other}"
+
+
+def _said(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _of_header(run: HeaderRun) -> Event:
+    evidence = tuple(Evidence(each.subject, each.expected, each.observed, None) for each in run.changes)
+    return Event(run.kind, run.start, run.stop, (run.start, run.start), 0.99, None, None, 1.0, evidence)
+
+
+def _nights(seen: Sequence[Seen], reference: Sequence[Seen]) -> list[Event]:
+    """Tell the runs in which a colour camera shows none; day and night in turn are no event."""
+    mono = np.array([each.statistics.chroma < 2.0 for each in seen], np.bool_)
+    if not len(mono) or any(each.statistics.chroma < 2.0 for each in reference) or mono.mean() > 0.5:
+        return []
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mono.astype(np.int8), [0]]))).tolist()
+    runs = list(zip(edges[::2], edges[1::2], strict=True))
+    usual = float(np.median([each.statistics.chroma for each in (*reference, *seen)]))
+    return [
+        Event("light.night", start, stop, (start, start), 0.95, None, None, 1.0,
+              (Evidence("chroma", usual, float(seen[start].statistics.chroma), None),))
+        for start, stop in (runs if len(runs) <= _NIGHTS else ())
+    ]  # fmt: skip
+
+
+def _stretches(changes: Sequence[HeaderRun], count: int) -> list[tuple[int, int]]:
+    """Return the stretches in which some header differs."""
+    differs = np.zeros(count + 2, np.int8)
+    for run in changes:
+        if run.frames == run.stop - run.start:
+            differs[run.start + 1 : run.stop + 1] = 1
+    edges = np.flatnonzero(np.diff(differs)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _physical(
+    seen: Sequence[Seen], reference: Sequence[Seen], stretches: Sequence[tuple[int, int]]
+) -> list[Event]:
+    """Scan the statistics of each mode, day and night apart.
+
+    Where headers show a stretch of another kind, its pixels are judged as that stretch; then the rest is.
+    """
+    rows, first = [*reference, *seen], len(reference)
+    modes = np.array([mode_of(each.statistics) for each in rows])
+    found = []
+    for mode in np.unique(modes):
+        places = np.flatnonzero(modes == mode)
+        if first and (places < first).sum() < series.LEAST:  # the reference never showed this mode
+            continue
+        for start, stop in stretches:
+            inside = np.searchsorted(places, [start + first, stop + first])
+            table = _table(rows, places)
+            run = series.held(table, int(inside[0]), int(inside[1]))
+            if run is not None:
+                found.append(_of_run(run, table, places - first))
+            if stop - start >= series.LEAST:
+                places = np.delete(places, slice(*inside))
+        table, begin = _table(rows, places), int((places < first).sum())
+        found += [_of_run(run, table, places - first) for run in series.runs(table, begin)]
+    return found
+
+
+def _table(rows: Sequence[Seen], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.array([rows[place].statistics for place in places], np.float64)
+
+
+def _of_run(run: series.Run, table: NDArray[np.float64], places: NDArray[np.intp]) -> Event:
+    (kind, sure), (other, odds) = run.causes[:2]
+    inside = np.zeros(len(table), np.bool_)
+    inside[run.start : run.stop] = True
+    strongest = np.argsort(-np.abs(run.difference))[:_SHOWN]
+    evidence = []
+    for place in strongest:
+        column = table[:, Statistics._fields.index(NAMES[place])]
+        before, after = (_middle(column[part]) for part in (~inside, inside))
+        evidence.append(Evidence(NAMES[place], before, after, float(run.difference[place])))
+    stop = int(places[run.stop]) if run.stop < len(places) else int(places[-1]) + 1
+    within = int(places[run.within[0]]), int(places[run.within[1]])
+    return Event(
+        kind, int(places[run.start]), stop, (max(within[0], 0), within[1]), sure, (other, odds), run.p_value,
+        run.score, tuple(evidence),
+    )  # fmt: skip
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    good = values[np.isfinite(values)]
+    return float(np.median(good)) if good.size else float("nan")
+
+
+def _joined(events: Sequence[Event]) -> list[Event]:
+    """Let the header name what the pixels show too: one event a change, where both say the same."""
+    told = [event for event in events if event.p_value is None]
+    for event in (each for each in events if each.p_value is not None):
+        same = [place for place, each in enumerate(told) if _same(each, event)]
+        if same:
+            place = same[0]
+            told[place] = told[place]._replace(evidence=(*told[place].evidence, *event.evidence))
+        else:
+            told.append(event)
+    return sorted(told, key=lambda event: (event.place, event.p_value is not None))
+
+
+def _same(one: Event, other: Event) -> bool:
+    """Whether a header's event and the pixels' have one kind and one place."""
+    close = one.p_value is None and abs(one.place - other.place) <= series.LEAST
+    return close and other.kind in (one.kind, *_SCENE) and one.place < other.stop and other.place < one.stop
+
+
+def tree(reviewed: Review) -> dict[str, Any]:
+    """Return the review for programs: DESIGN's one object with verdict and events."""
+    return {
+        "verdict": reviewed.verdict,
+        "frames": len(reviewed.frames),
+        "reference_frames": reviewed.reference,
+        "refused": [each._asdict() for each in reviewed.refused],
+        "groups": [
+            {**each._asdict(), "first_file": reviewed.frames[each.first].file} for each in reviewed.groups
+        ],
+        "events": [_event(each, reviewed.frames) for each in reviewed.events],
+        "statistics": _summary(reviewed.frames),
+    }  # fmt: skip
+
+
+def _event(event: Event, frames: Sequence[Seen]) -> dict[str, Any]:
+    first, ended = frames[event.place], event.stop < len(frames)
+    taken, back = first.taken, frames[event.stop] if ended else None
+    low, high = max(event.within[0] - 1, 0), event.within[1]
+    other = event.instead
+    return {
+        "at": taken.isoformat() if taken is not None else event.place,
+        "file": first.file,
+        "index": event.place,
+        "until": None if back is None else (back.taken.isoformat() if back.taken is not None else event.stop),
+        "until_index": event.stop if ended else None,
+        "until_file": back.file if back is not None else None,
+        "between": {"files": [frames[low].file, frames[high].file], "indices": [low, high]},
+        "subjects": list(dict.fromkeys(each.subject for each in event.evidence)),
+        "kind": event.kind,
+        "severity": event.severity,
+        "effect": round(event.effect, 2),
+        "p_value": event.p_value,
+        "confidence": round(event.sure, 3),
+        "instead": None if other is None else {"kind": other[0], "confidence": round(other[1], 3)},
+        "evidence": [_evidence(each) for each in event.evidence],
+        "explanation": explained(event),
+    }  # fmt: skip
+
+
+def _evidence(each: Evidence) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in each._asdict().items()}
+
+
+def _summary(frames: Sequence[Seen]) -> dict[str, dict[str, float | None]]:
+    """Say where each statistic lies: its 5th, 50th and 95th percentile."""
+    if not frames:
+        return {}
+    table = np.array([each.statistics for each in frames], np.float64)
+    summary: dict[str, dict[str, float | None]] = {}
+    for name, column in zip(Statistics._fields, table.T, strict=True):
+        good = column[np.isfinite(column)]
+        levels = np.percentile(good, [5, 50, 95]).tolist() if good.size else [None] * 3
+        summary[name] = dict(zip(("p5", "p50", "p95"), levels, strict=True))
+    return summary

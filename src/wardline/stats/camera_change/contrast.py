@@ -1,0 +1,76 @@
+"""Two stretches of frames against each other: is that a camera's change, and which one looks like it?"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Fleet(NamedTuple):
+    """What many simulated cameras taught: how living scenes move, what changes look like.
+
+    `models/camera/build.py` makes it.
+    Statistics are in units of a camera's own unrest. `basis` (F, F) turns them into directions in which
+    one frame's nuisance has variance 1 and slow nuisance variance `slow`. `signatures` (K, F) are changes,
+    `kinds` their K names. The rest names causes: a small network, `hidden` and `output`, over `classes`.
+    """
+
+    slopes: Array
+    floor: Array
+    usual: Array
+    basis: Array
+    slow: Array
+    kinds: tuple[str, ...]
+    signatures: Array
+    classes: tuple[str, ...]
+    hidden: Array
+    output: Array
+    limits: dict[str, float]
+
+
+@cache
+def fleet() -> Fleet:
+    """Read what ships with the package."""
+    held = json.loads(files("wardline.stats.camera_change").joinpath("fleet.json").read_text())
+    arrays = {
+        name: np.array(held[name], np.float64)
+        for name in ("slopes", "floor", "usual", "basis", "slow", "signatures", "hidden", "output")
+    }
+    return Fleet(kinds=tuple(held["kinds"]), classes=tuple(held["classes"]), limits=held["limits"], **arrays)
+
+
+def scores(
+    difference: Array, before: Array, after: Array, light: Array, known: Fleet, *, slow: float = 1.0
+) -> Array:
+    """Return how far each difference (P, F) stands out along each signature: (P, K), in standard deviations.
+
+    A matched filter (Turin 1960): nuisance of a window of n frames has variance 1/n + `slow` in each
+    direction of the basis, so that long windows do not take a change of weather for one of the camera.
+    Where the light (P, 2) differs too, what light does is known less well, and variance grows with it.
+    `before` and `after` (P,) are the windows' lengths; `slow` is the share of the fleet's slow nuisance
+    that these units hold, see `vector.calm`.
+    """
+    seen = difference @ known.basis
+    wanted = known.signatures @ known.basis
+    unsure = 1.0 / before + 1.0 / after + known.limits["light"] * np.sum(light**2, axis=1)
+    weight = 1.0 / (unsure[:, None] + slow * known.slow)
+    found = (seen * weight) @ wanted.T
+    length = np.sqrt(weight @ (wanted**2).T)
+    return np.asarray(found / np.maximum(length, 1e-9), np.float64)
+
+
+def named(difference: Array, frames: float, known: Fleet) -> list[tuple[str, float]]:
+    """Name the causes of one difference (F,) by their probability, the likeliest first."""
+    given = np.concatenate([np.arcsinh(difference), [np.log(frames), 1.0]])
+    inner = np.concatenate([np.maximum(given @ known.hidden, 0.0), [1.0]])
+    logits = inner @ known.output
+    odds = np.exp(logits - logits.max())
+    odds /= odds.sum()
+    return [(known.classes[place], float(odds[place])) for place in np.argsort(-odds)]

@@ -1,0 +1,76 @@
+"""`wardline camera`: one object for programs, a table for people, one page to look at."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.frames import jpeg, scene, shot
+from wardline.cli.camera import camera
+
+PAINTED = scene(5, 192, 256)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("frames")
+    for place, (name, quality) in enumerate((("east", 85), ("west", 50))):
+        (path / name).mkdir()
+        for index in range(14):
+            data = jpeg(shot(PAINTED, 20 * place + index), quality)
+            (path / name / f"{index:02d}.jpg").write_bytes(data)
+    return path
+
+
+def test_json_is_one_object_and_the_exit_status_says_whether_something_changed(folder: Path) -> None:
+    ran = CliRunner().invoke(camera, [str(folder), "--format", "json"])
+    told = json.loads(ran.stdout)
+    assert (ran.exit_code, told["verdict"], told["frames"]) == (1, "alert", 28)
+    assert (told["events"][0]["kind"], told["events"][0]["index"]) == ("codec.requantised", 14)
+    assert told["events"][0]["file"] == "west/00.jpg"
+    needed = {"at", "until", "subjects", "kind", "effect", "p_value", "explanation", "file", "index"}
+    assert needed <= set(told["events"][0])
+
+
+def test_one_camera_of_a_folder_may_be_asked_for(folder: Path) -> None:
+    ran = CliRunner().invoke(camera, [str(folder), "--camera", "west", "--format", "json"])
+    assert (ran.exit_code, json.loads(ran.stdout)["frames"]) == (0, 14)
+    ran = CliRunner().invoke(camera, [str(folder), "--camera", "north"])
+    assert ran.exit_code == 2
+    assert "east" in ran.stderr
+
+
+def test_a_table_names_the_event_and_wrong_use_is_two(folder: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(camera, [str(folder / "west"), "--reference", str(folder / "east")])
+    assert ran.exit_code == 1
+    assert "codec.requantised from frame 0" in ran.stdout
+    assert CliRunner().invoke(camera, [str(tmp_path)]).exit_code == 2
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plots, self.pictures, self.links = 0, list[str](), list[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.plots += tag == "circle"
+        self.pictures += [str(named.get("src"))] if tag == "img" else []
+        self.links += [str(named.get("href"))] if "href" in named else []
+
+
+def test_the_page_is_one_file_with_plots_and_pictures_in_it(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    CliRunner().invoke(camera, [str(folder), "--format", "html", "--out", str(out)])
+    page = Page()
+    page.feed(out.read_text())
+    assert page.plots > 28 * 10
+    assert page.pictures
+    assert all(each.startswith("data:image/jpeg;base64,") for each in page.pictures)
+    assert page.links == []
