@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +9,13 @@ from pathlib import Path
 import pytest
 
 from guards.taxi import gate
+from tests.waiting import until
 from wardline import Settings
 from wardline.health import NAME, UNREADABLE, Health, Held, Pulse, load, save
 from wardline.log.reader import read
 from wardline.verdict import Action, Coverage
 
 ROW = gate.contract.examples[0]
-
-
-def until(condition: object, seconds: float = 20.0) -> None:
-    end, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it did not happen in time"
-        pause.wait(0.01)
 
 
 def health(**given: object) -> Health:

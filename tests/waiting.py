@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,14 +13,13 @@ T = TypeVar("T")
 _TICK = threading.Event()
 
 
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """Ask again until something true comes back; after so many seconds it is a failure."""
-    for _ in range(int(seconds / 0.05)):
-        found = condition()
-        if found:
-            return found
-        _TICK.wait(0.05)
-    raise AssertionError(f"still not so after {seconds:g} s")
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"still not so after {seconds:g} s"
+        _TICK.wait(0.02)
+    return found
 
 
 def free_port() -> int:

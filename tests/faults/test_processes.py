@@ -14,7 +14,8 @@ import pytest
 
 from tests.examples import EXAMPLE_PAIR
 from tests.faults.gates import STUCK
-from tests.serving.processes import Running, answers, loaded, started, until
+from tests.serving.processes import Running, answers, loaded, started
+from tests.waiting import until
 from wardline.log import read
 
 QUICK = {

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.building import ROOT
-from tests.serving.test_cli_serve import answers, until
+from tests.serving.processes import answers
+from tests.waiting import until
 from wardline import Action, Settings
 from wardline.cli import cli
 from wardline.cli.target import load

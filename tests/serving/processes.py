@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from tests.waiting import free_port, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,17 +44,6 @@ class Running:
         ]
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Poll a condition of another process, which no event of ours can tell us about."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while time.monotonic() < end:
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it did not happen in time")
-
-
 def answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
@@ -65,9 +54,7 @@ def answers(url: str) -> bool:
 @contextmanager
 def started(home: Path, *options: str, target: str = "guards.taxi", **settings: str) -> Iterator[Running]:
     """Start a server with its own home, wait until it is ready, and stop it in the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05", **settings}
     command = [sys.executable, "-m", "wardline", "serve", target]
     process = subprocess.Popen(

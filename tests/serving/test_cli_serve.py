@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from guards.taxi import gate
-from tests.serving.processes import ROOT, Running, loaded, started, until
+from tests.serving.processes import ROOT, Running, loaded, started
+from tests.waiting import until
 from wardline.log.reader import read
 
 
