@@ -22,11 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wardline.errors import LogError
-from wardline.log.events import Events
 from wardline.log.names import begun
 from wardline.log.retain import Kept, expendable
 from wardline.log.seal import PARQUET
-from wardline.log.store import Store
 from wardline.settings import StoreSettings
 
 log = logging.getLogger(__name__)
@@ -225,7 +223,11 @@ def shipper(directory: Path, gate: str, settings: StoreSettings) -> Shipper:
     """Return what carries a gate's sealed records to where the settings say."""
     destinations: list[Destination] = []
     if settings.url:
+        from wardline.log.store import Store  # noqa: PLC0415 - fsspec is loaded where records go on to a store
+
         destinations.append(Store(settings.url, gate))
     if settings.events:
+        from wardline.log.events import Events  # noqa: PLC0415 - so is httpx where they go as events
+
         destinations.append(Events(settings.events, gate))
     return Shipper(Delivery(directory, destinations, settings))
