@@ -182,10 +182,13 @@ class OpenGate:
     pulse: Pulse
     tracer: Tracer | None
 
-    def walk(self, admit: Callable[[], Admitted], request_id: str, trace_id: str) -> Records:
+    def walk(
+        self, admit: Callable[[], Admitted], request_id: str, trace_id: str, until: float | None = None
+    ) -> Records:
         """Walk the path with the rows of one request; return their records, which the log has too.
 
-        Whatever happens after the rows were read, each of them leaves its record.
+        Whatever happens after the rows were read, each of them leaves its record. `until` (monotonic seconds)
+        is when the caller stops waiting: models are stopped then, if not by their own deadlines before.
         """
         arrived, began = time.time_ns(), time.perf_counter_ns()
         admitted = admit()
@@ -193,7 +196,7 @@ class OpenGate:
         ticks = [began, time.perf_counter_ns()]
         try:
             if admitted.positions.size:
-                self._answer(records, admitted, ticks)
+                self._answer(records, admitted, ticks, until)
             else:
                 records.timed(ticks, 0)
         except Exception as error:
@@ -205,7 +208,7 @@ class OpenGate:
                 self.tracer.offer(records)
         return records
 
-    def _answer(self, records: Records, admitted: Admitted, ticks: list[int]) -> None:
+    def _answer(self, records: Records, admitted: Admitted, ticks: list[int], until: float | None) -> None:
         """Take the rows that met their contract from features to verdict."""
         batch, broken = self._features(admitted)
         ticks.append(time.perf_counter_ns())
@@ -213,9 +216,9 @@ class OpenGate:
         for row, finding in broken.items():
             before.find(row, finding, len(batch))
         ticks.append(time.perf_counter_ns())
-        answers = self.chain.answer(batch, before.blocked, self.outputs.judge)
+        answers = self.chain.answer(batch, before.blocked, self.outputs.judge, until)
         if self.gate.risk is Risk.OPEN:
-            self._fail_open(batch, before, answers)
+            self._fail_open(batch, before, answers, until)
         ticks.append(time.perf_counter_ns())
         self._conclude(records, admitted, batch, before, answers)
         records.timed(ticks, answers.judged_ns)
@@ -239,7 +242,7 @@ class OpenGate:
             }  # fmt: skip
         return Batch(rows, block, now, health=self.pulse.now), broken
 
-    def _fail_open(self, batch: Batch, before: Judgement, answers: Answers) -> None:
+    def _fail_open(self, batch: Batch, before: Judgement, answers: Answers, until: float | None) -> None:
         """Risk OPEN: where no rung may answer, give what there is and say so."""
         shut = np.flatnonzero(answers.rungs < 0)
         # Rows without features stay shut: there is nothing a model could answer from.
@@ -249,7 +252,7 @@ class OpenGate:
         asked = [row for row in shut.tolist() if before.blocked is not None and before.blocked[row]]
         if asked:
             rows = np.array(asked, dtype=np.intp)
-            answers.merge(rows, self.chain.answer(batch.only(rows), None, self.outputs.judge))
+            answers.merge(rows, self.chain.answer(batch.only(rows), None, self.outputs.judge, until))
         for row in shut.tolist():
             if answers.rungs[row] < 0 and row in answers.withheld:
                 answers.rungs[row], answers.values[row] = answers.withheld[row]

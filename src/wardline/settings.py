@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Self, TypeVar
 
 from wardline.errors import DeclarationError
+from wardline.keys import KeySettings
 
 Overflow = Literal["block", "drop"]
 Fsync = Literal["never", "flush"]
@@ -64,11 +65,21 @@ class ServingSettings:
     """Limits of the HTTP surface: what is refused before it costs anything.
 
     A worker of `wardline serve` whose event loop stood still for `stuck_s` seconds ends, and is replaced.
+    A request's head must be whole within `head_s` seconds, its body within `body_s`; a connection may send
+    at most `max_headers` headers in `max_head_kb`. A caller may ask for an answer within at most
+    `max_timeout_ms`. At SIGTERM the server says for `drain_s` that it is not ready, before it stops.
     """
 
     max_body_mb: float = 8.0
     max_rows: int = 4096
     max_in_flight: int = 64
+    max_connections: int = 1024
+    max_headers: int = 100
+    max_head_kb: float = 32.0
+    max_timeout_ms: float = 30_000.0
+    head_s: float = 10.0
+    body_s: float = 20.0
+    drain_s: float = 0.5
     inline_ms: float = 5.0
     stuck_s: float = 30.0
 
@@ -106,13 +117,14 @@ class Settings:
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     traces: TraceSettings = TraceSettings()
+    keys: KeySettings = KeySettings()  # noqa: RUF009 - frozen
     unchecked: str = ""
     guard_s: float = 1.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Read `WARDLINE_HOME`, `_UNCHECKED`, `_GUARD_S`, and the groups: `WARDLINE_LOG_<FIELD>`, `_STORE_`,
-        `_SERVING_` and `_TRACES_`.
+        """Read `WARDLINE_HOME`, `_UNCHECKED`, `_GUARD_S`, `_<PREDICT|OPERATE>_KEYS[_FILE]`, and the groups
+        `WARDLINE_LOG_<FIELD>`, `_STORE_`, `_SERVING_` and `_TRACES_`.
 
         >>> Settings.from_env({"WARDLINE_LOG_OVERFLOW": "drop", "WARDLINE_LOG_FLUSH_S": "2"}).log.flush_s
         2.0
@@ -124,6 +136,7 @@ class Settings:
             store=_read(StoreSettings(), "WARDLINE_STORE_", env),
             serving=_read(ServingSettings(), "WARDLINE_SERVING_", env),
             traces=_read(TraceSettings(), "WARDLINE_TRACES_", env),
+            keys=KeySettings.from_env(env),
             unchecked=env.get("WARDLINE_UNCHECKED", ""),
             guard_s=_read(_Seconds(), "WARDLINE_", env).guard_s,
         )

@@ -23,16 +23,16 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[httpx.Client]:
+def serving(app: Any, *, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
     """Serve an app and give a client of it; the app's lifespan runs as in production."""
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.bind((host, 0))
     server = _Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         assert server.up.wait(30)
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://{host}:{listener.getsockname()[1]}", timeout=30) as client:
             yield client
     finally:
         server.should_exit = True

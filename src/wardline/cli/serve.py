@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import shutil
+import ssl
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,9 +19,13 @@ from rich.table import Table
 
 from wardline.cli.check import show, source_of
 from wardline.cli.target import load
+from wardline.errors import DeclarationError
 from wardline.gate import Gate
+from wardline.keys import KeySettings
 from wardline.launch.checklist import check
 from wardline.settings import Settings
+
+_FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
 
 @click.command()
@@ -29,23 +36,44 @@ from wardline.settings import Settings
 @click.option("--home", type=click.Path(path_type=Path), help="Where records go. [default: .wardline]")
 @click.option("--unchecked", metavar="REASON", help="Start although the check fails; records say why.")
 @click.option("--grace", default=20, show_default=True, help="Seconds for requests in flight to finish.")
+@click.option("--ssl-certfile", type=_FILE, help="Speak TLS with this certificate chain.")
+@click.option("--ssl-keyfile", type=_FILE, help="The certificate's private key, without a passphrase.")
+@click.option("--ssl-ca-certs", type=_FILE, help="Callers must show a certificate that one of these signed.")
+@click.option("--ssl-ciphers", help="OpenSSL's list of ciphers.")
 def serve(  # noqa: PLR0917 - click passes options by name
-    target: str, host: str, port: int, workers: int, home: Path | None, unchecked: str | None, grace: int
+    target: str,
+    host: str,
+    port: int,
+    workers: int,
+    home: Path | None,
+    unchecked: str | None,
+    grace: int,
+    **tls: Any,
 ) -> None:
-    """Serve the gate TARGET, such as guards.taxi, over HTTP; exit 1 where `wardline check` fails it."""
+    """Serve the gate TARGET, such as guards.taxi, over HTTP; exit 1 where `wardline check` fails it.
+
+    Keys come from WARDLINE_PREDICT_KEYS_FILE and WARDLINE_OPERATE_KEYS_FILE: docs/serving.md.
+    """
     gate = load(target)
-    settings = Settings.from_env()
+    host = "127.0.0.1" if host == "localhost" else host
+    beyond = "" if _is_loopback(host) else host
+    options = _tls(tls)
+    try:
+        settings = Settings.from_env({**os.environ, "WARDLINE_BOUND_BEYOND": beyond})
+    except DeclarationError as error:
+        raise click.UsageError(str(error)) from None
     if home is not None:
         settings = dataclasses.replace(settings, home=home)
     settings.home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
     identity = _launch(target, gate, settings, unchecked)
-    _screen(gate, f"http://{host}:{port}", settings, workers, identity)
+    _screen(gate, f"{'https' if options else 'http'}://{host}:{port}", settings, workers, identity)
     os.environ.update(
         WARDLINE_TARGET=target,
         WARDLINE_WORKERS=str(workers),
         WARDLINE_UNCHECKED=unchecked or settings.unchecked,
         WARDLINE_HOME=str(settings.home.resolve()),
+        WARDLINE_BOUND_BEYOND=beyond,
         WARDLINE_RUN=uuid.uuid4().hex,
         PYTHONPATH=os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),
         # One BentoML home a process tree: two servers that share one wipe each other's files.
@@ -57,7 +85,7 @@ def serve(  # noqa: PLR0917 - click passes options by name
     os.execv(  # noqa: S606 - this process becomes the server, so that signals reach it
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "wardline.serving.entry:Service",
-         "--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(grace)],
+         "--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(grace), *options],
     )  # fmt: skip
 
 
@@ -106,9 +134,48 @@ def _screen(gate: Gate, address: str, settings: Settings, workers: int, identity
     )
     table.add_row("workers", str(workers))
     table.add_row("listens", f"{address}/predict   (/schema.json /readyz /livez /metrics)")
+    table.add_row("keys", _asked(settings.keys))
     console = Console(stderr=True, highlight=False)
     console.print(table)
-    if not address.startswith(("http://127.", "http://localhost", "http://[::1]")):
-        console.print(
-            "[yellow]This address is reachable from outside, and nothing asks callers who they are."
-        )
+    if settings.keys.beyond:
+        for warning in _warnings(settings.keys, encrypted=address.startswith("https")):
+            console.print(f"[yellow]{warning}[/]")
+
+
+def _asked(keys: KeySettings) -> str:
+    """Say who needs a key here."""
+    predictions = (
+        f"{len(keys.predict)} open predictions" if keys.predict else "anybody may ask for predictions"
+    )
+    if keys.operate:
+        return f"{predictions}; {len(keys.operate)} open everything"
+    return f"{predictions}; the rest is {'closed' if keys.beyond else 'open on loopback'}"
+
+
+def _warnings(keys: KeySettings, *, encrypted: bool) -> Iterator[str]:
+    """Say what an address that is reachable from outside leaves open, or shut."""
+    if not keys.predict:
+        yield "Anybody who reaches this address may ask for predictions: set WARDLINE_PREDICT_KEYS_FILE."
+    if not keys.operate:
+        yield "Metrics, labels and pages are closed: they need WARDLINE_OPERATE_KEYS_FILE."
+    if not encrypted:
+        yield "What is sent here can be read on the way: give --ssl-certfile, or put TLS in front."
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise click.UsageError(
+            f"--host {host} is no address: give an IP such as 127.0.0.1 or 0.0.0.0"
+        ) from None
+
+
+def _tls(given: Mapping[str, str | None]) -> list[str]:
+    """Return the TLS options as the server takes them; none without a certificate."""
+    chosen = {name: value for name, value in given.items() if value}
+    if chosen and not {"ssl_certfile", "ssl_keyfile"} <= chosen.keys():
+        raise click.UsageError("TLS needs --ssl-certfile and --ssl-keyfile")
+    if "ssl_ca_certs" in chosen:
+        chosen["ssl_cert_reqs"] = str(int(ssl.CERT_REQUIRED))
+    return [part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", value)]

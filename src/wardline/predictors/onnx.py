@@ -97,8 +97,7 @@ class Onnx:
         output, shape = _output(session, site, file)
         parent = file.parent
         version = f"{parent.parent.name}/{parent.name}" if file.name == "model.onnx" else file.stem
-        watchdog = Watchdog() if self.deadline_ms is not None else None
-        return OpenOnnx(self.name, version, digest, session, feed, output, shape, watchdog)
+        return OpenOnnx(self.name, version, digest, session, feed, output, shape, Watchdog())
 
 
 @dataclass(frozen=True)
@@ -112,12 +111,12 @@ class OpenOnnx:
     feed: Feed
     output: list[str]
     shape: Callable[[list[NDArray[Any]]], Outputs]
-    watchdog: Watchdog | None
+    watchdog: Watchdog
 
     def predict(self, batch: Batch, deadline: float | None) -> Outputs:
         """Run the graph; past `deadline` (monotonic seconds) it is terminated and DeadlineError raised."""
         inputs = self.feed(batch)
-        if deadline is None or self.watchdog is None:
+        if deadline is None:
             return self.shape(self.session.run(self.output, inputs))
         if time.monotonic() >= deadline:
             raise DeadlineError(f"{self.name} had no time left to start")
@@ -135,8 +134,7 @@ class OpenOnnx:
 
     def close(self) -> None:
         """Stop watching; the session goes with its last reference."""
-        if self.watchdog is not None:
-            self.watchdog.close()
+        self.watchdog.close()
 
 
 def _check_names(session: Any, schema: FeatureSchema, file: Path) -> None:

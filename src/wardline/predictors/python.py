@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,7 +43,7 @@ class Python:
         """Load the function."""
         function = self.load()
         hash_ = source_hash(self.load)
-        worker = Worker(self.name, self.abandoned) if self.deadline_ms is not None else None
+        worker = Worker(self.name, self.abandoned)
         text = bool(site.features.text)
         return OpenPython(self.name, self.name, hash_, function, text, bool(site.classes), worker)
 
@@ -57,21 +58,19 @@ class OpenPython:
     function: Model
     text: bool
     classify: bool
-    worker: Worker | None
+    worker: Worker
 
     def predict(self, batch: Batch, deadline: float | None) -> Outputs:
         """Call the function with the whole batch."""
         given = batch.block if self.text else batch.block.matrix
-        if self.worker is None or deadline is None:
-            result = self.function(given)
-        else:
-            result = self.worker.run(self.function, given, deadline)
-        return _outputs(np.asarray(result, dtype=np.float64), self.classify)
+        run = (
+            self.function if deadline is None else partial(self.worker.run, self.function, deadline=deadline)
+        )
+        return _outputs(np.asarray(run(given), dtype=np.float64), self.classify)
 
     def close(self) -> None:
         """Let the thread go."""
-        if self.worker is not None:
-            self.worker.close()
+        self.worker.close()
 
 
 def _outputs(result: NDArray[np.float64], classify: bool) -> Outputs:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
 from wardline.serving import late, v2
+from wardline.serving.access import Access
 from wardline.serving.lifeline import SUPERVISED, hold
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
 from wardline.serving.predict import Predict
@@ -65,9 +65,6 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # As many threads as requests in flight: a thread that waits for a server must not hold up others.
-        pool = ThreadPoolExecutor(settings.serving.max_in_flight, "wardline")
-        asyncio.get_running_loop().set_default_executor(pool)
         if state.opened is None:
             await asyncio.to_thread(state.open)
         tasks = [asyncio.create_task(metrics.tick())]
@@ -82,12 +79,7 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
 
     handler = _refusal(metrics)
     served = Starlette(
-        routes=[
-            Route("/predict", Predict(state), methods=["POST"]),
-            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in kept.items()),
-            *v2.routes(state),
-            *(Route(path, Endpoint(tell, metrics), methods=["GET"]) for path, tell in _told(state).items()),
-        ],
+        routes=_routes(state, kept),
         lifespan=lifespan,
         exception_handlers={HTTPException: handler, Exception: handler},
     )
@@ -95,19 +87,28 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
     return served
 
 
-def _told(state: State) -> dict[str, Answer]:
-    """What the server tells on GET, by path."""
+def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
+    """Return every route of the server, each with what it is for: that decides who may use it."""
+    route, gate, metrics = state.doors.route, state.gate, state.metrics
 
     def readyz() -> Reply:
         problems = state.problems()
         return reply(503 if problems else 200, {"ready": not problems, "problems": problems})
 
-    return {
-        "/livez": lambda: reply(200, {"status": "alive"}),
-        "/readyz": readyz,
-        "/schema.json": lambda: reply(200, {"title": state.gate.name, **state.gate.contract.schema()}),
-        "/metrics": lambda: Reply(200, state.metrics.render(), content_type=CONTENT_TYPE),
-    }
+    def tells(path: str, answer: Answer, access: Access) -> Route:
+        return route(path, Endpoint(answer, metrics), access)
+
+    return [
+        route("/predict", Predict(state), Access.PREDICT, "POST"),
+        *v2.routes(state),
+        *(route(path, endpoint, Access.OPERATE, "POST") for path, endpoint in kept.items()),
+        tells("/livez", lambda: reply(200, {"status": "alive"}), Access.PROBE),
+        tells("/readyz", readyz, Access.PROBE),
+        tells(
+            "/schema.json", lambda: reply(200, {"title": gate.name, **gate.contract.schema()}), Access.PREDICT
+        ),
+        tells("/metrics", lambda: Reply(200, metrics.render(), content_type=CONTENT_TYPE), Access.OPERATE),
+    ]
 
 
 def _refusal(metrics: Metrics) -> Any:

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope
 
 from wardline.contract import Tabular
-from wardline.errors import PayloadError
+from wardline.errors import PayloadError, TooLargeError
+from wardline.serving.admission import GoneError, SlowError
+from wardline.settings import ServingSettings
 
 _PICTURE_FILE = "file"
 _FIELDS = 32  # of a form; a frame's contract has a handful
+
+
+async def read_body(scope: Scope, receive: Receive, limits: ServingSettings) -> bytes:
+    """Take the body of a request under every limit, and stop taking it once it breaks one.
+
+    Raises TooLargeError over `max_body_mb`, before reading where the length is told; SlowError where it is
+    not whole within `body_s`; GoneError where the caller leaves; PayloadError where it is empty.
+    """
+    most = int(limits.max_body_mb * 1024 * 1024)
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > most:
+            raise TooLargeError(_too_large(int(value), most))
+    try:
+        async with asyncio.timeout(limits.body_s):
+            body = await _all_of(receive, most)
+    except TimeoutError:
+        raise SlowError(f"the body was not whole after {limits.body_s:g} s") from None
+    if not body.strip():
+        raise PayloadError("the body is empty: send one row as a JSON object")
+    return body
+
+
+async def _all_of(receive: Receive, most: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneError("the caller left before the body was complete")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise TooLargeError(_too_large(size, most))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(size: int, most: int) -> str:
+    return f"the body has {size} bytes or more, the limit is {most}: send fewer rows at a time"
 
 
 def kind_of(scope: Scope, contract: Tabular) -> str:

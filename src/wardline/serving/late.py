@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.types import Receive, Scope
 
 from wardline import truth
-from wardline.errors import LogError, PayloadError, TooLargeError
+from wardline.errors import LogError
 from wardline.log.figures import FOLDER as FIGURES
 from wardline.log.figures import FigureLog
 from wardline.log.labels import FOLDER as LABELS
 from wardline.log.labels import LabelLog
-from wardline.serving.predict import Predict
+from wardline.serving.admission import Bounded, in_thread
+from wardline.serving.bodies import read_body
 from wardline.serving.replies import Caller, Reply, problem, reply
 from wardline.serving.state import State
 from wardline.verdict import Action
@@ -26,11 +27,12 @@ log = logging.getLogger(__name__)
 Read = Callable[[Sequence[Any], float], tuple[list[Any], list[truth.Broken]]]
 
 
-class Late(Predict):
+class Late(Bounded):
     """An endpoint that keeps a list of entries: all of them, or none and why. It is let in as /predict is."""
 
     def __init__(self, state: State, read: Read, ledger: LabelLog | FigureLog) -> None:
-        super().__init__(state)
+        super().__init__(state.slots, state.settings.serving, state.metrics)
+        self._state = state
         self._read_entries = read
         self._ledger = ledger
 
@@ -41,13 +43,8 @@ class Late(Predict):
     async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:
         if self._state.draining:
             return problem(503, "the server is stopping", who)
-        try:
-            body = await self._read(scope, receive)
-            return await asyncio.to_thread(self._keep, body, who)
-        except TooLargeError as error:
-            return problem(413, str(error), who, action=Action.REJECT)
-        except PayloadError as error:
-            return problem(400, str(error), who, action=Action.REJECT)
+        body = await read_body(scope, receive, self._limits)
+        return await in_thread(self._state.pool, partial(self._keep, body, who), receive)
 
     def _keep(self, body: bytes, who: Caller) -> Reply:
         given = truth.entries(body, self._limits.max_rows)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from wardline.contract import Admitted, limit_rows
-from wardline.errors import LogError, PayloadError, TooLargeError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
-from wardline.serving.bodies import kind_of, payload_of
-from wardline.serving.metrics import Metrics
-from wardline.serving.replies import Caller, Reply, caller, problem, reply
+from wardline.serving.admission import Bounded, deadline_of, in_thread
+from wardline.serving.bodies import kind_of, payload_of, read_body
+from wardline.serving.replies import Caller, Reply, problem, reply
 from wardline.serving.state import State
-from wardline.settings import ServingSettings
-from wardline.telemetry import CALLER
 from wardline.verdict import ACTIONS, STERNNESS, Action, Risk, Verdict
-
-log = logging.getLogger(__name__)
 
 _STATUS = {
     "contract.size": 413,
@@ -34,92 +27,50 @@ _STATUS = {
 THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
 
 
-class Predict:
+class Predict(Bounded):
     """The endpoint. It translates; what is decided is decided in the gate."""
 
     def __init__(self, state: State) -> None:
+        super().__init__(state.slots, state.settings.serving, state.metrics)
         self._state = state
-        self._metrics: Metrics = state.metrics
-        self._limits: ServingSettings = state.settings.serving
-        self._most_bytes = int(self._limits.max_body_mb * 1024 * 1024)
-        self._in_flight = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever goes wrong, something is answered."""
-        who = caller(scope)
-        CALLER.set(who.trace)
-        if self._in_flight >= self._limits.max_in_flight:
-            answer = problem(429, f"{self._in_flight} requests are in flight, try again shortly", who)
-        else:
-            self._in_flight += 1
-            try:
-                answer = await self._answer(scope, receive, who)
-            except LogError as error:
-                answer = problem(503, f"no answer without its record: {error}", who)
-            except Exception:
-                # The traceback goes to our log only: nothing of it is the caller's business.
-                log.exception("request %s failed", who.request_id)
-                answer = problem(500, "the gate failed on this request; it has been logged", who)
-            finally:
-                self._in_flight -= 1
-        self._metrics.responded(answer.status)
-        await answer.send(send, who)
 
     async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:
         gate = self._state.opened
         if gate is None or (problems := gate.problems()):
             reason = "; ".join(self._state.problems()) if gate is None else "; ".join(problems)
             return problem(503, f"not ready: {reason}", who)
-        try:
-            kind = kind_of(scope, gate.gate.contract)
-            body = await self._read(scope, receive)
-            payload = await payload_of(kind, body, scope, gate.gate.contract)
-            records = await self._walk(gate, payload, len(body), who)
-        except TooLargeError as error:
-            return problem(413, str(error), who, action=Action.REJECT)
-        except PayloadError as error:
-            return problem(400, str(error), who, action=Action.REJECT)
-        self._metrics.observe(records)
-        answer = _batch if records.batch else _single
-        return answer(records, gate, who)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        """Take the body, and stop taking it once it is over the limit."""
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self._most_bytes:
-                raise TooLargeError(self._too_large(int(value)))
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise PayloadError("the caller left before the body was complete")
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._most_bytes:
-                raise TooLargeError(self._too_large(size))
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                break
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if not body.strip():
-            raise PayloadError("the body is empty: send one row as a JSON object")
-        return body
-
-    def _too_large(self, size: int) -> str:
-        return (
-            f"the body has {size} bytes or more, the limit is {self._most_bytes}: send fewer rows at a time"
-        )
-
-    async def _walk(self, gate: OpenGate, payload: Any, size: int, who: Caller) -> Records:
         contract, most = gate.gate.contract, self._limits.max_rows
+        until = deadline_of(scope, self._limits.max_timeout_ms)
+        kind = kind_of(scope, contract)
+        body = await read_body(scope, receive, self._limits)
+        payload = await payload_of(kind, body, scope, contract)
 
         def admit() -> Admitted:
             return limit_rows(contract.admit(payload, gate.clock()), most)
 
-        if self._state.inline and size < THREAD_FROM and not contract.pictures:
-            return gate.walk(admit, who.request_id, who.trace.trace_id)
-        return await asyncio.to_thread(gate.walk, admit, who.request_id, who.trace.trace_id)
+        records = await self._walk(gate, admit, len(body), who=who, until=until, receive=receive)
+        answer = _batch if records.batch else _single
+        return answer(records, gate, who)
+
+    async def _walk(
+        self,
+        gate: OpenGate,
+        admit: Callable[[], Admitted],
+        size: int,
+        *,
+        who: Caller,
+        until: float | None,
+        receive: Receive,
+    ) -> Records:
+        """Walk the path: on the loop where that is quick, else in a thread."""
+        ids = who.request_id, who.trace.trace_id
+        if self._state.inline and size < THREAD_FROM and not gate.gate.contract.pictures:
+            records = gate.walk(admit, *ids, until)
+        else:
+            work = partial(gate.walk, admit, *ids, until)
+            records = await in_thread(self._state.pool, work, receive)
+        self._metrics.observe(records)
+        return records
 
 
 def _single(records: Records, gate: OpenGate, who: Caller) -> Reply:

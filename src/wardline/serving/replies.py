@@ -13,15 +13,30 @@ from wardline.telemetry import CALLER, REQUEST, STATUS, TraceContext, from_http
 _encode = msgspec.json.Encoder().encode
 _TITLES = {
     400: "The request cannot be read",
+    401: "Who is asking?",
+    403: "Not open to this caller",
     404: "No such place",
     405: "No such method here",
+    408: "The request came too slowly",
     413: "Too large",
     422: "The input breaks its contract",
     429: "Too many requests in flight",
+    431: "Too many headers",
     500: "A fault of ours",
     503: "Not ready",
     504: "No answer within the deadline",
 }
+
+_EVERY = (
+    (b"cache-control", b"no-store"),  # an answer is about one moment
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
+PAGE = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+"""The content security policy of a page for people: what it needs comes from this server."""
 
 
 class Caller(NamedTuple):
@@ -47,22 +62,28 @@ class Reply(NamedTuple):
     action: str = "none"
     content_type: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    policy: bytes = _NOTHING
+    """What a browser may do with it; `PAGE` for a page."""
 
     async def send(self, send: Send, who: Caller) -> None:
         """Send it with the headers that every response carries."""
         if who.trace.scope is not None:
             who.trace.scope[STATUS] = self.status
-        headers = [
+        await send({"type": "http.response.start", "status": self.status, "headers": self.head(who)})
+        await send({"type": "http.response.body", "body": self.body})
+
+    def head(self, who: Caller) -> list[tuple[bytes, bytes]]:
+        """Return the headers, with those that every response carries."""
+        return [
             (b"content-type", self.content_type),
             (b"content-length", str(len(self.body)).encode()),
             (b"x-request-id", who.request_id.encode()),
             (b"traceparent", who.trace.traceparent.encode()),
             (b"x-wardline-action", self.action.encode()),
-            (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", self.policy),
+            *_EVERY,
             *self.headers,
         ]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
 
 
 def reply(status: int, content: Any, action: str = "none") -> Reply:
@@ -71,9 +92,18 @@ def reply(status: int, content: Any, action: str = "none") -> Reply:
 
 
 def problem(
-    status: int, error: str, who: Caller, *, action: str = "none", more: Mapping[str, Any] | None = None
+    status: int,
+    error: str,
+    who: Caller,
+    *,
+    action: str = "none",
+    more: Mapping[str, Any] | None = None,
+    close: bool = False,
 ) -> Reply:
-    """Make an RFC 9457 problem: `error` is the sentence for a person, `more` what a program may read."""
+    """Make an RFC 9457 problem: `error` is the sentence for a person, `more` what a program may read.
+
+    `close` ends the connection: what is left of the request is not waited for.
+    """
     content = {
         "type": "about:blank",
         "title": _TITLES.get(status, "Error"),
@@ -84,7 +114,7 @@ def problem(
         "action": action,
         **(more or {}),
     }
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    if status in (429, 503):
-        headers = ((b"retry-after", b"1"),)
+    headers: tuple[tuple[bytes, bytes], ...] = ((b"retry-after", b"1"),) if status in (429, 503) else ()
+    if close:
+        headers += ((b"connection", b"close"),)
     return Reply(status, _encode(content), action, b"application/problem+json", headers)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wardline.errors import WardlineError
 from wardline.gate import Gate, OpenGate
+from wardline.serving.access import Doors
+from wardline.serving.admission import Slots
 from wardline.serving.metrics import Metrics
 from wardline.settings import Settings
 
@@ -23,10 +27,18 @@ class State:
     opened: OpenGate | None = None
     inline: bool = False
     draining: bool = False
+    slots: Slots = field(init=False)
+    doors: Doors = field(init=False)
+    pool: ThreadPoolExecutor = field(init=False)
     _why: str = field(default="the gate is still opening", init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.settings.serving.max_in_flight)
+        self.doors = Doors(self.settings.keys, self.metrics)
 
     def open(self) -> None:
         """Open the gate. A gate that cannot open leaves the server up and not ready, saying why."""
+        self.pool = ThreadPoolExecutor(_threads(self.gate, self.settings), "wardline")
         try:
             self.opened = self.gate.open(self.settings)
         except WardlineError as error:
@@ -46,6 +58,7 @@ class State:
         self.draining = True
         self.metrics.close()
         self.opened = None
+        self.pool.shutdown(wait=False)
         self._why = "the server is stopping"
         self.gate.close()
 
@@ -54,6 +67,18 @@ class State:
         if self.opened is None or self.draining:
             return [self._why]
         return self.opened.problems()
+
+
+def _threads(gate: Gate, settings: Settings) -> int:
+    """Return how many are worked on at once: who waits for a server or the disk takes a thread, not a CPU.
+
+    More threads than processors only make each request slower, and what waits its turn can still be dropped.
+    """
+    most = settings.serving.max_in_flight
+    waits = settings.log.ack == "durable" or any(
+        getattr(each, "waits", False) for each in gate.chain.predictors
+    )
+    return most if waits else min(most, (os.cpu_count() or 1) + 2)
 
 
 def _inline(opened: OpenGate, most_ms: float) -> bool:

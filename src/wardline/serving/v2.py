@@ -5,7 +5,6 @@ docs/v2.md maps the protocol to the gate.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,10 +13,14 @@ from typing import Any
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from wardline.errors import PayloadError, TooLargeError
+from wardline.contract import Admitted
+from wardline.errors import PayloadError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
-from wardline.serving.predict import THREAD_FROM, Predict, all_shed, rejected, unanswered
+from wardline.serving.access import Access
+from wardline.serving.admission import deadline_of
+from wardline.serving.bodies import read_body
+from wardline.serving.predict import Predict, all_shed, rejected, unanswered
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
 from wardline.serving.v2_inputs import Inputs
@@ -38,17 +41,17 @@ def routes(state: State) -> list[Route]:
         "": partial(_metadata, state),
         "/ready": partial(_ready, state, {"name": state.gate.name}),
     }
-    infer = Infer(state)
+    infer, route = Infer(state), state.doors.route
     return [
-        Route("/v2", Tell(state, _server), methods=["GET"]),
-        Route("/v2/health/live", Tell(state, _live), methods=["GET"]),
-        Route("/v2/health/ready", Tell(state, partial(_ready, state, {})), methods=["GET"]),
+        route("/v2", Tell(state, _server), Access.PREDICT),
+        route("/v2/health/live", Tell(state, _live), Access.PROBE),
+        route("/v2/health/ready", Tell(state, partial(_ready, state, {})), Access.PROBE),
         *(
-            route
+            each
             for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
-            for route in (
-                *(Route(path + end, Tell(state, tell), methods=["GET"]) for end, tell in told.items()),
-                Route(path + "/infer", infer, methods=["POST"]),
+            for each in (
+                *(route(path + end, Tell(state, tell), Access.PREDICT) for end, tell in told.items()),
+                route(path + "/infer", infer, Access.PREDICT, "POST"),
             )
         ),
     ]
@@ -130,23 +133,15 @@ class Infer(Predict):
         if gate is None or (problems := gate.problems()):
             reason = "; ".join(self._state.problems()) if gate is None else "; ".join(problems)
             return problem(503, f"not ready: {reason}", who)
-        try:
-            header_length = _header_length(scope)
-            body = await self._read(scope, receive)
-            request, flats = request_of(body, header_length)
-            _refuse_shared_memory(request.inputs)
-            wanted = self._outputs.wanted(request)
-            admission = self._inputs.admission(request.inputs, flats, self._limits.max_rows)
-        except TooLargeError as error:
-            return problem(413, str(error), who, action=Action.REJECT)
-        except PayloadError as error:
-            return problem(400, str(error), who, action=Action.REJECT)
-        walk = (lambda: admission(gate.clock()), who.request_id, who.trace.trace_id)
-        if self._state.inline and len(body) < THREAD_FROM and not gate.gate.contract.pictures:
-            records = gate.walk(*walk)
-        else:
-            records = await asyncio.to_thread(gate.walk, *walk)
-        self._metrics.observe(records)
+        until = deadline_of(scope, self._limits.max_timeout_ms)
+        header_length = _header_length(scope)
+        body = await read_body(scope, receive, self._limits)
+        request, flats = request_of(body, header_length)
+        _refuse_shared_memory(request.inputs)
+        wanted = self._outputs.wanted(request)
+        admission = self._inputs.admission(request.inputs, flats, self._limits.max_rows)
+        admit = partial(_admit, admission, gate.clock)
+        records = await self._walk(gate, admit, len(body), who=who, until=until, receive=receive)
         answer = self._many if records.batch else self._one
         return answer(gate, request, wanted, records, who)
 
@@ -173,6 +168,10 @@ class Infer(Predict):
 
     def _response(self, gate: OpenGate, request: InferRequest, parameters: dict[str, Any]) -> InferResponse:
         return InferResponse(gate.gate.name, [], version_of(self._state), request.id, parameters)
+
+
+def _admit(admission: Callable[[float], Admitted], clock: Callable[[], float]) -> Admitted:
+    return admission(clock())
 
 
 def _sent(written: tuple[bytes, int | None], action: str) -> Reply:
