@@ -41,6 +41,8 @@ class Health(msgspec.Struct, frozen=True):
     """What the monitor knew at `at`, in seconds since the epoch; after `until` it is stale.
 
     `coverage` is how far the stated coverage may be relied on, by rung ("" stands for all of them).
+    `levels` are those that each rung's sets and intervals are to be made for, so that the declared one is
+    reached (adaptive conformal inference); a rung left out is as it was calibrated.
     `alerts` counts the open ones by state, `problems` are the monitor's own.
     """
 
@@ -51,6 +53,7 @@ class Health(msgspec.Struct, frozen=True):
     reference: str = ""
     holds: tuple[Held, ...] = ()
     coverage: Mapping[str, Coverage] = {}
+    levels: Mapping[str, float] = {}
     alerts: Mapping[str, int] = {}
     problems: tuple[str, ...] = ()
     pid: int = 0
@@ -58,6 +61,10 @@ class Health(msgspec.Struct, frozen=True):
     def stale(self, now: float) -> bool:
         """Say whether it is too old to go by. A stamp from the future is no sign of life either."""
         return not self.at - 60.0 <= now <= self.until
+
+    def level(self, rung: str, now: float) -> float | None:
+        """Return the level a rung's sets are to be made for; None for the declared one, as when stale."""
+        return None if not self.levels or self.stale(now) else self.levels.get(rung)
 
     def promises(self, rung: str) -> Coverage:
         """Return what is left of a rung's coverage."""

@@ -1,5 +1,7 @@
 """`wardline labels`, on real answers to the survey."""
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from bench.coverage import held_back
 from guards import employment
 from tests.late import answered, columns
 from wardline.cli.labels import joined, labels
+from wardline.testing import MemorySink
 
 DAY = 86_400.0
 TABLE = held_back("employment").slice(0, 2000)
@@ -78,6 +81,7 @@ def test_a_csv_a_parquet_and_json_lines_bring_the_same_labels(ids, home, tmp_pat
 def test_answers_and_sets_are_joined_row_by_row(ids):
     known = joined(employment.gate)
     assert known.ids.tolist() == ids
+    employment.gate.open(sink=MemorySink())
     records = employment.gate.batch(columns(employment.gate, TABLE, 2000)[0]).records
     employment.gate.close()
     np.testing.assert_array_equal(known.value, records.values)
@@ -110,3 +114,59 @@ def test_a_file_that_is_no_table_of_labels_is_wrong_use(tmp_path):
     result = run("--file", str(tmp_path / "c.csv"))
     assert result.exit_code == 2
     assert "no column 'request_id'" in result.stderr
+
+
+def slices_of(*args: str) -> Result:
+    from wardline.cli.slices import slices
+
+    return CliRunner().invoke(slices, ["guards.employment", *args])
+
+
+def test_an_audit_is_drawn_as_a_file_to_fill_in_and_read_back(ids, tmp_path):
+    drawn = run("--next", "40", "--by", "SEX", "--seed", "7")
+    assert drawn.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(drawn.stdout)))
+    assert len(rows) == 40
+    truth = dict(zip(ids, TRUTH, strict=True))
+    assert all(0 < float(row["inclusion_probability"]) <= 1 for row in rows)
+    assert {row["stratum"].partition(",")[0] for row in rows} >= {"SEX=1", "SEX=2"}
+    assert told()["audits"][-1]["labelled"] == 0
+    for row in rows:
+        row["label"], row["observed_at"] = truth[row["request_id"]], "2023-11-01T00:00:00Z"
+    with (tmp_path / "filled.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert run("--file", str(tmp_path / "filled.csv")).exit_code == 0
+    (audit,) = told()["audits"]
+    assert (audit["drawn"], audit["labelled"], audit["rows"]) == (40, 40, 2000)
+    right = joined(employment.gate)
+    wrong = np.mean([employment.gate.classes[int(v)] != t for v, t in zip(right.value, TRUTH, strict=True)])
+    assert audit["measure"]["low"] < wrong < audit["measure"]["high"]
+    assert "mean loss of 2,000 answers" in run().stdout
+    assert run("--next", "40", "--by", "age").exit_code == 2
+
+
+def test_business_figures_come_by_file_and_are_judged(ids, tmp_path):
+    days = "".join(
+        f"share of people placed wrongly,0.2{i % 3},2023-10-{i + 1:02}T00:00:00Z\n" for i in range(9)
+    )
+    (tmp_path / "b.csv").write_text("metric,value,at\n" + days)
+    result = run("--business", str(tmp_path / "b.csv"))
+    assert (result.exit_code, result.stdout) == (0, "9 figures kept, 0 entries broken\n")
+    (found,) = told()["business"]
+    assert (found["standing"], found["bound"]) == ("alert", pytest.approx(0.183))
+    assert slices_of().exit_code == 1
+
+
+def test_slices_are_shown_to_people_and_programs(ids):
+    table = slices_of("--find").stdout
+    for part in ("performance", "SEX=1", "stated coverage", "not enough data", "business metric"):
+        assert part in table
+    tree = json.loads(slices_of("--format", "json", "--find").stdout)
+    assert tree["verdict"] == "alert"
+    assert tree["performance"][0]["slice"] == ""
+    assert tree["labelled"] == 641
+    page = slices_of("--format", "html").stdout
+    assert page.lstrip().startswith("<!DOCTYPE html>")
+    assert "http" not in page

@@ -21,6 +21,7 @@ from wardline.monitor.coverage import Adapted, adapted
 from wardline.monitor.estimates import estimates
 from wardline.monitor.labels import Quality, quality, segments
 from wardline.monitor.performance import Judged, mixes
+from wardline.monitor.realised import FromLabels
 from wardline.monitor.signal import Standing
 from wardline.owner import Business
 from wardline.reference import Estimate
@@ -263,3 +264,25 @@ def test_taxi_trips_of_december_are_judged_in_minutes(tmp_path: Path):
     assert whole.baseline is not None
     assert found.estimates is None
     assert found.coverage[0].rows == 500
+
+
+def test_the_monitor_hears_of_coverage_and_levels_as_labels_come(tmp_path: Path):
+    gate, table = employment.gate, held_back("employment").slice(0, 3000)
+    home = tmp_path
+    ids = answered(gate, home, columns(gate, table), at=START, every_s=DAY)
+    plan = replace(WATCHED.monitoring, labels=Labelling(adapt=0.005))
+    listening = FromLabels(replace(WATCHED, monitoring=plan), home / "employment")
+    assert listening.look(NOW) == {}
+    truth = [gate.classes[value] for value in table["employed"].to_pylist()]
+    turned = [gate.classes[1 - value] for value in table["employed"].to_pylist()]
+    at = [START + DAY * (i // 500) + 60.0 for i in range(len(ids))]
+    label(gate, home, ids[:1500], truth[:1500], observed=at[:1500], came=NOW - 2)
+    assert listening.look(NOW + 1) == {}  # not so soon again
+    assert listening.look(NOW + 60) == {"employment": Coverage.VALID}
+    level = listening.levels["employment"]
+    state = listening.state
+    label(gate, home, ids[1500:], turned[1500:], observed=at[1500:], came=NOW - 1)
+    again = FromLabels(replace(WATCHED, monitoring=plan), home / "employment", state)
+    assert again.levels == {"employment": level}
+    assert again.look(NOW + 120) == {"employment": Coverage.VOID}
+    assert again.levels["employment"] > level

@@ -26,6 +26,11 @@ class _Bands(NamedTuple):
     halves: NDArray[np.float64]
     edge_list: list[float]
     half_list: list[float]
+    scores: tuple[NDArray[np.float64], ...]
+
+    def at(self, level: float) -> NDArray[np.float64]:
+        """Return the half widths at another level."""
+        return np.array([conformal.bounded(each, level) for each in self.scores])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,9 @@ class ConformalInterval:
     residuals taken in bands of the predicted value, so that large answers may err by more. The score is
     the width in the unit of the prediction; `warn_width` and `block_width` say what is too wide to act on,
     and by default nothing is. Without a sound calibration of the rung, or where a band has too few rows to
-    promise the level, there is no interval. Vovk, Gammerman & Shafer 2005; Mondrian bands after Boström.
+    promise the level, there is no interval. Where the monitor adapts (`Labelling.adapt`) the interval is
+    made for the level that health says, so that the declared one is reached. Vovk, Gammerman & Shafer 2005;
+    Mondrian bands after Boström.
 
     >>> from wardline.testing import example_batch, example_reference
     >>> reference = example_reference({"x": [1.0, 2.0]}, rungs={"model": [10.0] * 19},
@@ -69,7 +76,8 @@ class ConformalInterval:
                 continue
             edges = rung.calibration.band_edges
             halves = conformal.thresholds(rung.calibration.scores, self.level)
-            rungs[name] = _Bands(edges, halves, edges.tolist(), halves.tolist())
+            scores = rung.calibration.scores
+            rungs[name] = _Bands(edges, halves, edges.tolist(), halves.tolist(), scores)
         return replace(self, _rungs=rungs)
 
     def check(self, inference: Inference) -> Finding:
@@ -79,7 +87,9 @@ class ConformalInterval:
             return self._judge("conformal.uncalibrated", 0.0)
         if value is None or value - value != 0.0:
             return self._judge("conformal.not_finite", WORST)
-        half = bands.half_list[bisect_right(bands.edge_list, value)]
+        place = bisect_right(bands.edge_list, value)
+        level = None if inference.health is None else inference.health.level(inference.rung, inference.now)
+        half = bands.half_list[place] if level is None else conformal.bounded(bands.scores[place], level)
         low, high = value - half, value + half
         if high - high != 0.0 or low - low != 0.0:
             return self._judge("conformal.uncalibrated", 0.0)
@@ -91,15 +101,17 @@ class ConformalInterval:
         if bands is None or batch.outputs is None:
             return Screened(np.full(len(batch), bands is not None))
         values = batch.outputs.values
+        level = None if batch.health is None else batch.health.level(batch.rung, batch.now)
+        halves = bands.halves if level is None else bands.at(level)
         with np.errstate(all="ignore"):  # infinities become NaN below
-            interval = conformal.intervals(values, bands.halves, bands.edges)
+            interval = conformal.intervals(values, halves, bands.edges)
             unknown = ~np.isfinite(interval).all(axis=1)
         if unknown.any():
             interval[unknown] = np.nan
         limit = min((each for each in (self.warn_width, self.block_width) if each is not None), default=None)
         if limit is None:
             return Screened(np.zeros(len(batch), dtype=np.bool_), {"interval": interval})
-        wide = 2.0 * bands.halves[conformal.band(bands.edges, values)] >= limit
+        wide = 2.0 * halves[conformal.band(bands.edges, values)] >= limit
         return Screened(wide | unknown, {"interval": interval})
 
     def _judge(self, reason: str, score: float, measured: Measured | None = None) -> Finding:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wardline.errors import DeclarationError, OpeningError
 from wardline.guard import judge
+from wardline.health import Health
 from wardline.inference import Batch, Inference, Screened
 from wardline.reference import Calibration, Reference
 from wardline.stats import conformal
@@ -27,7 +28,8 @@ class ConformalSet:
     empty, for then no class fits, and where it holds more than `max_size` classes; left out, every size is
     fine, and the answer's `set` says what it says. With `per_class` the promise holds within each true
     class, and sets grow. Without a sound calibration of the rung there is no set. Least ambiguous sets
-    of Sadinle, Lei & Wasserman 2019.
+    of Sadinle, Lei & Wasserman 2019. Where the monitor adapts (`Labelling.adapt`) sets are made for the
+    level that health says, so that the declared one is reached.
 
     >>> from wardline.testing import example_batch, example_reference
     >>> scores = [[0.9, 0.1]] * 19 + [[0.4, 0.6]]
@@ -45,6 +47,9 @@ class ConformalSet:
     stage: ClassVar[Stage] = Stage.OUTPUT
     _limits: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
     _plain: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _scores: Mapping[str, tuple[NDArray[np.float64], ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 < self.level < 1.0:
@@ -57,16 +62,18 @@ class ConformalSet:
         if not reference.classes:
             raise OpeningError(f"{self.name}: this gate answers a number; use ConformalInterval")
         limits: dict[str, NDArray[np.float64]] = {}
+        held: dict[str, tuple[NDArray[np.float64], ...]] = {}
         for name, rung in reference.rungs.items():
             if rung.calibration is None or rung.coverage is Coverage.VOID:
                 continue
-            found = self._read(rung.calibration, name, len(reference.classes))
+            scores = self._read(rung.calibration, name)
+            found = np.broadcast_to(conformal.thresholds(scores, self.level), len(reference.classes)).copy()
             if np.isfinite(found).any():  # else too few rows to promise anything
-                limits[name] = found
+                limits[name], held[name] = found, scores
         plain = {name: tuple(found.tolist()) for name, found in limits.items()}
-        return replace(self, _limits=limits, _plain=plain)
+        return replace(self, _limits=limits, _plain=plain, _scores=held)
 
-    def _read(self, calibration: Calibration, rung: str, classes: int) -> NDArray[np.float64]:
+    def _read(self, calibration: Calibration, rung: str) -> tuple[NDArray[np.float64], ...]:
         scores = calibration.scores
         if self.per_class and not calibration.per_class:
             raise OpeningError(
@@ -75,14 +82,24 @@ class ConformalSet:
             )
         if not self.per_class:
             scores = (np.sort(np.concatenate(scores)),)
-        limits = conformal.thresholds(scores, self.level)
-        return np.broadcast_to(limits, (classes,)).copy()
+        return scores
+
+    def _adapted(self, rung: str, health: Health | None, now: float) -> NDArray[np.float64] | None:
+        """Return the limits at the level that the monitor says, where it says one."""
+        level = None if health is None else health.level(rung, now)
+        if level is None or rung not in self._scores:
+            return None
+        limits = np.array([conformal.bounded(each, level) for each in self._scores[rung]])
+        return np.broadcast_to(limits, self._limits[rung].shape)
 
     def check(self, inference: Inference) -> Finding:
         """Make the set and judge its size."""
         limits, probabilities = self._plain.get(inference.rung), inference.probabilities
         if limits is None or probabilities is None or len(probabilities) != len(limits):
             return judge(self, 0.0, warn=1.0, block=None, reason="conformal.uncalibrated")
+        adapted = self._adapted(inference.rung, inference.health, inference.now)
+        if adapted is not None:
+            limits = tuple(adapted.tolist())
         members = tuple([1.0 - p <= limit for p, limit in zip(probabilities, limits, strict=True)])
         size, classes = sum(members), len(limits)
         warn = self._warn_size(classes) / classes
@@ -102,7 +119,8 @@ class ConformalSet:
         P = None if batch.outputs is None else batch.outputs.probabilities
         if limits is None or P is None or P.shape[1] != len(limits):
             return Screened(np.zeros(len(batch), dtype=np.bool_))
-        members = conformal.sets(P, limits)
+        adapted = self._adapted(batch.rung, batch.health, batch.now)
+        members = conformal.sets(P, limits if adapted is None else adapted)
         sizes = members.sum(axis=1)
         return Screened((sizes == 0) | (sizes >= self._warn_size(len(limits))), {"members": members})
 

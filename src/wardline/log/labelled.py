@@ -102,16 +102,20 @@ def labelled(
     slices: Sequence[str] = (),
     since: datetime | None = None,
     until: datetime | None = None,
+    most: int | None = None,
     on_problem: Callable[[str], None] = log.warning,
 ) -> Labelled:
-    """Join a gate's answered records with its labels. Memory holds some numbers an answer.
+    """Join a gate's answered records with its labels; memory holds some numbers an answer, `most` at most.
 
     Where several records carry one id the newest has the label: a repeated request is one case.
     """
     parts: list[dict[str, Any]] = []
     try:
         found = batches(records, since=since, until=until, on_problem=on_problem)
-        parts.extend(_part(batch, labels, classes, slices) for batch in found)
+        for batch in found:
+            parts.append(_part(batch, labels, classes, slices))
+            while most is not None and sum(len(part["time"]) for part in parts[1:]) >= most:
+                parts.pop(0)
     except LogError as error:
         on_problem(str(error))
     return _whole(parts, labels, classes, slices)

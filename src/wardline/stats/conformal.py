@@ -28,6 +28,21 @@ def quantile(scores: NDArray[np.float64], level: float) -> float:
     return float(scores[rank - 1]) if rank <= len(scores) else math.inf
 
 
+def bounded(scores: NDArray[np.float64], level: float) -> float:
+    """Return the quantile at any level at all, for a level that is corrected as labels come.
+
+    Above what n scores can promise it is the largest of them: sets stop growing there, and so does the
+    promise of the correction. At 0 or below it is the smallest.
+
+    >>> [bounded(np.arange(1.0, 10.0), level) for level in (0.9, 1.02, -0.5)]
+    [9.0, 9.0, 1.0]
+    """
+    if not len(scores):
+        return math.inf
+    rank = math.ceil((len(scores) + 1) * level - _ROUNDING)
+    return float(scores[min(max(1, rank), len(scores)) - 1])
+
+
 def rows_needed(level: float) -> int:
     """Return the smallest number of calibration rows that can promise `level`.
 

@@ -1,0 +1,88 @@
+"""What labels tell the gate: how far stated coverage may be relied on, and the level that would reach it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wardline.log.labelled import labelled
+from wardline.log.labels import FOLDER, read_labels
+from wardline.monitor.coverage import Adapted, adapted, realised
+from wardline.monitor.maturity import matured, maturity
+from wardline.monitor.plan import Watched
+from wardline.verdict import Coverage
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 30.0
+"""Seconds between two looks at the labels, and then only where some came."""
+
+MOST = 500_000
+"""Answers, the newest, that are joined with labels; memory holds no more."""
+
+_DAYS = 90.0
+
+
+class FromLabels:
+    """Judges a gate's stated coverage as labels come. The monitor calls `look`, and puts `coverage` and
+    `levels` into health; `state` goes into its checkpoint, so that a restart adapts on."""
+
+    def __init__(
+        self, watched: Watched, folder: Path, state: Mapping[str, Any] | None = None,
+        on_problem: Callable[[str], None] = log.warning,
+    ) -> None:  # fmt: skip
+        self.coverage: dict[str, Coverage] = {}
+        self._watched, self._folder, self._on_problem = watched, folder, on_problem
+        self._adapted = {rung: msgspec.convert(each, Adapted) for rung, each in (state or {}).items()}
+        self._looked = 0.0
+        self._seen: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """The levels that sets and intervals are to be made for, where they are adapted."""
+        return {rung: each.level for rung, each in self._adapted.items()}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a restart needs."""
+        found: dict[str, Any] = msgspec.to_builtins(self._adapted)
+        return found
+
+    def look(self, now: float) -> dict[str, Coverage]:
+        """Judge anew where labels came since the last look; return what is left of each rung's coverage."""
+        if now - self._looked < EVERY_S:
+            return self.coverage
+        self._looked = now
+        seen = self._stamp()
+        if seen == self._seen:
+            return self.coverage
+        self._seen = seen
+        watched = self._watched
+        came = read_labels(self._folder / FOLDER, classes=bool(watched.classes), on_problem=self._on_problem)
+        known = labelled(
+            self._folder / "records", came, classes=watched.classes, most=MOST,
+            since=datetime.fromtimestamp(now - _DAYS * 86_400, UTC), on_problem=self._on_problem,
+        )  # fmt: skip
+        declared = watched.monitoring.labels
+        old = matured(known, maturity(known, declared, now))
+        for rung in watched.rungs:
+            found = realised(old, watched.reference, declared, rung)
+            if found.status is None:
+                continue
+            self.coverage[rung] = found.status
+            state = adapted(self._adapted.get(rung), old, declared, rung, found.level)
+            if state is not None:
+                self._adapted[rung] = state
+        return self.coverage
+
+    def _stamp(self) -> tuple[tuple[str, int], ...]:
+        """Tell whether labels came: by the files and their sizes, which only grow."""
+        folder = self._folder / FOLDER
+        if not folder.is_dir():
+            return ()
+        return tuple(sorted((path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file()))
