@@ -1,7 +1,7 @@
 """Guarded V2 beside what others serve unguarded, one worker each, in one run; and binary beside JSON.
 
 The same gradient boosting on the same 25 features behind every endpoint: MLServer has it as scikit-learn
-fitted it (its own environment fits it anew on the same rows), the others as ONNX. Rounds alternate, so that
+fitted it (its own environment fits it anew), the others as ONNX. Rounds alternate, so that
 a machine that slows down slows all of them; ratios are medians over rounds.
 """
 
@@ -32,6 +32,7 @@ from models.employment.build import boosted
 ROUNDS = 5
 REQUESTS = 800
 CONNECTIONS = (1, 16)
+FITTED = 8000  # rows: as many trees of the same depth, in a tenth of the time
 TARGETS = {"mlserver": 2.0, "litserve": 2.0, "bentoml": 3.0, "fastapi": 0.6}
 
 FIT = """
@@ -57,9 +58,10 @@ class Endpoint:
 
 
 def fitted(folder: Path) -> None:
-    """Fit MLServer's copy of the model in its environment, on the rows that ours was fitted on."""
+    """Fit MLServer's copy of the model in its environment, on some of the rows that ours was fitted on."""
     part = see(gate, pq.read_table(gate.root / "models/employment/data/split/fit.parquet"), "employed")
-    np.savez(folder / "fit.npz", X=part.X, y=part.y)
+    rows = np.random.default_rng(0).permutation(len(part.y))[:FITTED]
+    np.savez(folder / "fit.npz", X=part.X[rows], y=part.y[rows])
     train(folder, FIT.format(parameters=boosted().get_params()))
 
 

@@ -43,6 +43,10 @@ _JSON = {
 
 _RANGE = {name: (int(np.iinfo(NUMERIC[name]).min), int(np.iinfo(NUMERIC[name]).max)) for name in INTEGERS}
 
+_WIDEST = (-(2**63), 2**64 - 1)  # an integer wider than that is no honest value of a float
+_NUMBERS = INTEGERS | FLOATS
+_SINGLE = ([1], [1, 1])
+
 Flat = list[Any] | NDArray[Any]
 """A tensor's elements, rows first: a list (of JSON, or of bytes), or an array straight from the body."""
 
@@ -161,6 +165,9 @@ def _elements(tensors: Sequence[Tensor], rest: memoryview) -> list[Flat]:
     """Give each tensor its elements, from its JSON or from its slice of the binary data."""
     found: list[Flat] = []
     for tensor in tensors:
+        if tensor.parameters is None and tensor.shape in _SINGLE and _single(tensor):
+            found.append(tensor.data)  # most tensors of most requests
+            continue
         if tensor.datatype not in _JSON:
             raise PayloadError(f"tensor {_shown(tensor.name)}: datatype {_shown(tensor.datatype)} is unknown")
         if not 0 < len(tensor.shape) <= _DEEP or min(tensor.shape) < 0:
@@ -180,6 +187,18 @@ def _elements(tensors: Sequence[Tensor], rest: memoryview) -> list[Flat]:
     if len(rest):
         raise PayloadError(f"{len(rest)} bytes of binary data belong to no tensor")
     return found
+
+
+def _single(tensor: Tensor) -> bool:
+    """Say whether a tensor is one sound JSON value; others take the long way."""
+    data, datatype = tensor.data, tensor.datatype
+    if type(data) is not list or len(data) != 1 or datatype not in _JSON:
+        return False
+    (value,) = data
+    if type(value) is int:
+        least, most = _RANGE.get(datatype, _WIDEST)
+        return datatype in _NUMBERS and least <= value <= most
+    return type(value) in _JSON[datatype]
 
 
 def _of_bytes(tensor: Tensor, count: int, raw: memoryview) -> Flat:
@@ -223,7 +242,7 @@ def _of_json(tensor: Tensor, count: int) -> list[Any]:
 
 
 def _check_integers(tensor: Tensor, values: list[int]) -> None:
-    least, most = _RANGE.get(tensor.datatype, (-(2**63), 2**64 - 1))  # wider in a float is no honest value
+    least, most = _RANGE.get(tensor.datatype, _WIDEST)
     if min(values) < least or max(values) > most:
         raise PayloadError(f"tensor {_shown(tensor.name)}: a value does not fit {tensor.datatype}")
 

@@ -37,23 +37,16 @@ Wanted = dict[str, bool]
 
 def routes(state: State) -> list[Route]:
     """Return the protocol's routes for the gate that is served."""
-    told = {
-        "": partial(_metadata, state),
-        "/ready": partial(_ready, state, {"name": state.gate.name}),
-    }
-    infer, route = Infer(state), state.doors.route
+    models = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+    infer, ready = Infer(state), Tell(state, partial(_ready, state, {"name": state.gate.name}))
+    metadata, route = Tell(state, partial(_metadata, state)), state.doors.route
     return [
+        *(route(path + "/infer", infer, Access.PREDICT, "POST") for path in models),
+        *(route(path + "/ready", ready, Access.PREDICT) for path in models),
+        *(route(path, metadata, Access.PREDICT) for path in models),
         route("/v2", Tell(state, _server), Access.PREDICT),
         route("/v2/health/live", Tell(state, _live), Access.PROBE),
         route("/v2/health/ready", Tell(state, partial(_ready, state, {})), Access.PROBE),
-        *(
-            each
-            for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
-            for each in (
-                *(route(path + end, Tell(state, tell), Access.PREDICT) for end, tell in told.items()),
-                route(path + "/infer", infer, Access.PREDICT, "POST"),
-            )
-        ),
     ]
 
 

@@ -149,6 +149,9 @@ class Inputs:
             )
         if tensor.datatype not in _NUMBERS:
             raise PayloadError(f"tensor {MATRIX} holds numbers, not {tensor.datatype}")
+        if isinstance(flat, list) and tensor.shape[0] <= _BY_ROW:
+            few = zip(self.fields.items(), range(width), strict=True)
+            return tensor.shape[0], {n: _native(flat[i::width], each.datatype) for (n, each), i in few}
         matrix = np.asarray(flat).reshape(tensor.shape)
         kinds = {"INT64": np.int64, "BOOL": np.bool_}
         columns: dict[str, Flat] = {}
@@ -189,11 +192,12 @@ class Inputs:
         return found
 
     def _admit_rows(self, columns: Mapping[str, Flat], count: int, now: float) -> Admitted:
+        if count == 1:
+            row = {n: c[0] if isinstance(c, list) else self._values(n, c)[0] for n, c in columns.items()}
+            return self.contract.admit(row, now)
         lists = [self._values(name, column) for name, column in columns.items()]
         names = tuple(columns)
         rows = [dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True)]
-        if count == 1:
-            return self.contract.admit(rows[0], now)
         return self.contract.admit_rows(rows, now)
 
     def _values(self, name: str, column: Flat) -> list[Any]:
@@ -226,9 +230,21 @@ def _wide(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def _native(column: list[Any], datatype: str) -> list[Any]:
+    """Read a matrix's few values as their field takes them; see `_whole`."""
+    if datatype == "FP64":
+        return column
+    dtype = np.bool_ if datatype == "BOOL" else np.int64
+    return [
+        each if type(each) is int and datatype == "INT64" else _whole_value(each, dtype) for each in column
+    ]
+
+
 def _whole(column: Flat, dtype: Any) -> Flat:
     """Read whole floats as integers (0 and 1 as booleans) where they all are; others are for the contract."""
     array = np.asarray(column)
+    if array.dtype == dtype:
+        return np.ascontiguousarray(array)
     if array.dtype.kind in "biuf":
         with np.errstate(invalid="ignore"):  # NaN and infinity convert to whatever, and then differ
             converted = array.astype(dtype)
