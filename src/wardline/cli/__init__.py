@@ -21,6 +21,7 @@ _COMMANDS = {
     "rules": "wardline.cli.rules:rules",
     "serve": "wardline.cli.serve:serve",
     "slices": "wardline.cli.slices:slices",
+    "traces": "wardline.cli.traces:traces",
     "watch": "wardline.cli.watch:watch",
 }
 

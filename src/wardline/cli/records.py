@@ -29,8 +29,8 @@ _SHOWN = (
     "interval_high", "level", "coverage_status", "ood_p", "findings",
 )  # fmt: skip
 _ACTIONS = [action.value for action in ACTIONS]
-_PIPED_WIDTH = 160  # columns where no terminal says how many there are
-_COLOURS = {"serve": "green", "flag": "yellow", "fallback": "cyan", "abstain": "magenta", "reject": "red"}
+PIPED_WIDTH = 160  # columns where no terminal says how many there are
+COLOURS = {"serve": "green", "flag": "yellow", "fallback": "cyan", "abstain": "magenta", "reject": "red"}
 
 
 @click.command()
@@ -133,7 +133,7 @@ def show(table: pa.Table, form: str, *, whole: bool, chosen: Sequence[str] | Non
     elif rows:
         console = Console()
         if not console.is_terminal:
-            console = Console(width=_PIPED_WIDTH)
+            console = Console(width=PIPED_WIDTH)
         for part in [_upright(row) for row in rows] if whole else [_across(rows, chosen)]:
             console.print(part)
 
@@ -184,7 +184,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "time":
         return str(value)[:23].replace("T", " ")
     if name == "action":
-        return f"[{_COLOURS.get(value, 'default')}]{value}[/]"
+        return f"[{COLOURS.get(value, 'default')}]{value}[/]"
     if name == "findings":
         return escape("\n".join(f"{f['guard']}:{f['reason']} {f['subject']}".strip() for f in value)) or "-"
     if isinstance(value, list):

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
-from wardline.serving import late, v2
+from wardline.serving import late, pages, v2
 from wardline.serving.access import Access
 from wardline.serving.lifeline import SUPERVISED, hold
 from wardline.serving.metrics import CONTENT_TYPE, Metrics
@@ -101,6 +101,7 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
     return [
         route("/predict", Predict(state), Access.PREDICT, "POST"),
         *v2.routes(state),
+        *(route(path, page, Access.OPERATE) for path, page in pages.pages(state).items()),
         *(route(path, endpoint, Access.OPERATE, "POST") for path, endpoint in kept.items()),
         tells("/livez", lambda: reply(200, {"status": "alive"}), Access.PROBE),
         tells("/readyz", readyz, Access.PROBE),
