@@ -8,7 +8,10 @@ from importlib.resources import files
 from urllib.parse import urlencode
 
 STYLE = (files("wardline.ui") / "style.css").read_bytes()
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 """What the browser is told to allow: our own style, and forms that ask us. There is no script at all."""
 
 
