@@ -5,6 +5,7 @@
     ├── OpeningError          a declaration does not fit what it found when the gate opened
     │   ├── BundleError   the reference bundle is missing, tampered with, or of another model
     │   └── ModelError        the model file is missing, changed, or does not fit the features
+    │       └── UnreachableError  the server that has the model does not answer: it may later
     ├── PayloadError          the body could not be read as a row at all (the caller's fault)
     │   └── TooLargeError     the body, or its number of rows, is over the limit
     ├── PredictorError        a rung did not answer
@@ -40,6 +41,10 @@ class BundleError(OpeningError):
 
 class ModelError(OpeningError):
     """The model file is missing, changed under its hash, or does not fit the features."""
+
+
+class UnreachableError(ModelError):
+    """The server that has the model does not answer. It may later: opening is worth another try."""
 
 
 class PayloadError(WardlineError):

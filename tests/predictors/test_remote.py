@@ -321,6 +321,21 @@ def test_a_gate_whose_server_is_down_does_not_open() -> None:
         gate.open(Settings(), sink=MemorySink())
 
 
+def test_a_gate_whose_server_is_down_opens_when_it_is_up(tmp_path: Path) -> None:
+    port = free_port()
+    chain = Chain(Remote(f"http://127.0.0.1:{port}", "sums"))
+    with serving(app(declared_pair(chain), Settings(home=tmp_path))) as client:
+        assert client.get("/livez").status_code == 200
+        shut = client.get("/readyz")
+        assert (shut.status_code, "start that server first" in shut.text) == (503, True)
+        assert client.post("/predict", json={"a": 1, "b": 2}).status_code == 503
+        with upstream(port):
+            deadline = time.monotonic() + 30
+            while client.get("/readyz").status_code != 200:
+                assert time.monotonic() < deadline
+            assert client.post("/predict", json={"a": 1, "b": 2}).json()["prediction"] == 4.0
+
+
 def test_a_gate_whose_server_lies_about_the_example_does_not_open() -> None:
     with upstream(answer=LIES["text"]) as server, pytest.raises(OpeningError, match="sums does not answer"):
         gate_before(server)

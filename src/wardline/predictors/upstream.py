@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.errors import DeadlineError, ModelError, UnavailableError
+from wardline.errors import DeadlineError, ModelError, UnavailableError, UnreachableError
 from wardline.features import FeatureSchema
 from wardline.inference import Batch
 from wardline.predictors.connection import Answer, Connections
@@ -47,7 +47,7 @@ def told(connections: Connections, path: str) -> Mapping[str, Any]:
     try:
         answer = connections.ask("GET", path, deadline=until, most=_MOST_METADATA)
     except (DeadlineError, UnavailableError) as error:
-        raise ModelError(f"{error}: start that server first") from None
+        raise UnreachableError(f"{error}: start that server first") from None
     try:
         found = msgspec.json.decode(answer.body)
     except ValueError:

@@ -67,7 +67,7 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if state.opened is None:
             await asyncio.to_thread(state.open)
-        tasks = [asyncio.create_task(metrics.tick())]
+        tasks = [asyncio.create_task(metrics.tick()), asyncio.create_task(state.keep_opening())]
         if SUPERVISED in os.environ:
             tasks.append(asyncio.create_task(hold(state, settings.serving.stuck_s)))
         yield

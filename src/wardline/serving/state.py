@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wardline.errors import WardlineError
+from wardline.errors import UnreachableError, WardlineError
 from wardline.gate import Gate, OpenGate
 from wardline.serving.access import Doors
 from wardline.serving.admission import Slots
@@ -27,6 +28,7 @@ class State:
     opened: OpenGate | None = None
     inline: bool = False
     draining: bool = False
+    unreached: bool = False
     slots: Slots = field(init=False)
     doors: Doors = field(init=False)
     pool: ThreadPoolExecutor = field(init=False)
@@ -38,9 +40,13 @@ class State:
 
     def open(self) -> None:
         """Open the gate. A gate that cannot open leaves the server up and not ready, saying why."""
+        self.unreached = False
         self.pool = ThreadPoolExecutor(_threads(self.gate, self.settings), "wardline")
         try:
             self.opened = self.gate.open(self.settings)
+        except UnreachableError as error:
+            self._why, self.unreached = str(error), True
+            log.warning("gate %s does not open yet: %s", self.gate.name, error)
         except WardlineError as error:
             self._why = str(error)
             log.error("gate %s does not open: %s", self.gate.name, error)  # noqa: TRY400 - the sentence is the message
@@ -52,6 +58,13 @@ class State:
             waits = self.settings.log.ack == "durable"
             self.inline = not waits and _inline(self.opened, self.settings.serving.inline_ms)
             self.metrics.open(self.opened)
+
+    async def keep_opening(self, every_s: float = 1.0) -> None:
+        """Try again while the gate is shut only because a server that has its model does not answer."""
+        while self.unreached:
+            await asyncio.sleep(every_s)
+            self.pool.shutdown(wait=False)
+            await asyncio.to_thread(self.open)
 
     def close(self) -> None:
         """Stop being ready, write what is counted, close the gate with its log flushed."""
