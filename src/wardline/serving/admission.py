@@ -88,7 +88,7 @@ class Bounded:
                 answer = refusal(error, who)
             finally:
                 self._slots.give()
-        self._metrics.responded(answer.status)
+        self._metrics.responded(answer.status, answer.action)
         await answer.send(send, who)
 
     async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:

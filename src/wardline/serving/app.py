@@ -18,7 +18,7 @@ from wardline.gate import Gate
 from wardline.serving import late, pages, v2
 from wardline.serving.access import Access
 from wardline.serving.lifeline import SUPERVISED, hold
-from wardline.serving.metrics import CONTENT_TYPE, Metrics
+from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Metrics, written
 from wardline.serving.predict import Predict
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -39,6 +39,23 @@ class Endpoint:
         answer = self._answer()
         self._metrics.responded(answer.status)
         await answer.send(send, caller(scope))
+
+
+class Scraped:
+    """The page of metrics, in the form the scraper asks for."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it; the counts are taken on the loop, which changes them, and written out in a thread."""
+        asked = any(
+            name == b"accept" and b"application/openmetrics-text" in value for name, value in scope["headers"]
+        )
+        page = await asyncio.to_thread(written, self._metrics.families(), openmetrics=asked)
+        self._metrics.responded(200)
+        kind = OPENMETRICS if asked else CONTENT_TYPE
+        await Reply(200, page, content_type=kind).send(send, caller(scope))
 
 
 class Sent:
@@ -108,7 +125,7 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
         tells(
             "/schema.json", lambda: reply(200, {"title": gate.name, **gate.contract.schema()}), Access.PREDICT
         ),
-        tells("/metrics", lambda: Reply(200, metrics.render(), content_type=CONTENT_TYPE), Access.OPERATE),
+        route("/metrics", Scraped(metrics), Access.OPERATE),
     ]
 
 

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
+import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 from prometheus_client import generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import CollectorRegistry
 
+from wardline import health
 from wardline.gate import Gate, OpenGate
 from wardline.record import STAGES, Records
 from wardline.serving.bins import BinCounts, Key
-from wardline.verdict import ACTIONS
+from wardline.serving.families import EDGES_US, Families
+from wardline.serving.gauges import Gauges, alive, gauges, together
+from wardline.tracing.tracer import counts as traced
+from wardline.verdict import ACTIONS, Finding
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-EDGES_US = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000)
-"""Upper edges of the latency buckets in microseconds: a path takes tens of them, a slow model thousands."""
-
+OPENMETRICS = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 _HELD = 8192  # rows that wait to be counted at most
+_REASONS = 500  # kinds of finding told apart; a guard that makes up reasons without end fills no memory
+_CODES = frozenset(range(100, 600))
+_USUAL = (
+    ("serve", 200), ("flag", 200), ("fallback", 200), ("abstain", 200), ("abstain", 504), ("reject", 422),
+    ("reject", 400), ("reject", 413), ("none", 429), ("none", 500), ("none", 503),
+)  # fmt: skip
 
 
 class Metrics:
@@ -49,14 +57,26 @@ class Metrics:
         self._opened: OpenGate | None = None
         self._bins: BinCounts | None = None
         self._waiting: list[Records] = []
-        self._rows = 0
+        self._rows = self._kinds = 0
+        self._home = home / gate.name
+        self._exemplars: dict[Key, tuple[str, float, float]] = {}
+        self._gauges: Gauges = {}
+        self.in_flight: Callable[[], int] = lambda: 0
+        """How many requests are being answered; who counts them says so here."""
 
     def open(self, opened: OpenGate) -> None:
         """Start with every action at zero, so that a rate has a beginning."""
         self._opened = opened
         self._bins = BinCounts(opened, self._counts)
-        for action in ACTIONS:
-            self._counts["rows", action.value] += 0
+        zeros: list[Key] = [("rows", action.value) for action in ACTIONS]
+        zeros += [("requests", action, str(code)) for action, code in _USUAL]
+        zeros += [("responses", str(code)) for code in sorted({code for _, code in _USUAL})]
+        zeros += [("rung", name) for name in (*opened.schema.rungs, "none")]
+        zeros += [("log", what) for what in ("written", "dropped", "errors")]
+        guards = [guard.name for guard in opened.gate.guards]
+        zeros += [("spoke", name, weight) for name in (*_OURS, *guards) for weight in ("warn", "block")]
+        for key in zeros:
+            self._counts[key] += 0
 
     def observe(self, records: Records) -> None:
         """Note one request; it is counted when the counts are next asked for."""
@@ -74,10 +94,12 @@ class Metrics:
         actions = np.concatenate([records.actions for records in waiting])
         for code, rows in enumerate(np.bincount(actions, minlength=len(ACTIONS)).tolist()):
             counts["rows", ACTIONS[code].value] += rows
+        rungs = np.concatenate([records.rungs for records in waiting]) + 1
+        names = ("none", *(self._opened.schema.rungs if self._opened is not None else ()))
+        for name, rows in zip(names, np.bincount(rungs, minlength=len(names)).tolist(), strict=False):
+            counts["rung", name] += rows
         for records in waiting:
-            for findings in records.findings.values():
-                for finding in findings:
-                    counts["findings", finding.guard, finding.reason, finding.severity.value] += 1
+            self._note(records)
         for place, stage in enumerate(STAGES):
             spent = [records.stages_us[place] for records in waiting if len(records.stages_us) > place]
             edges = np.searchsorted(EDGES_US, spent)
@@ -88,9 +110,34 @@ class Metrics:
         if self._bins is not None:
             self._bins.count([records.block for records in waiting if records.block is not None])
 
-    def responded(self, status: int) -> None:
+    def _note(self, records: Records) -> None:
+        """Count what was found in one request, and remember its times where its trace is kept."""
+        for findings in records.findings.values():
+            for finding in findings:
+                self._found(finding)
+        if records.kept:
+            for stage, us in zip(STAGES, records.stages_us, strict=False):
+                bucket = str(int(np.searchsorted(EDGES_US, us)))
+                self._exemplars[stage, bucket] = (records.trace_id, us / 1e6, records.time / 1e9)
+
+    def _found(self, finding: Finding) -> None:
+        """Count a finding; reasons past the bound are counted as other."""
+        counts, weight = self._counts, finding.severity.value
+        key = ("findings", finding.guard, finding.reason, weight)
+        if key not in counts:
+            if self._kinds >= _REASONS:
+                key = ("findings", "other", "other", weight)
+            else:
+                self._kinds += 1
+        counts[key] += 1
+        if ("spoke", finding.guard, weight) in counts:
+            counts["spoke", finding.guard, weight] += 1
+
+    def responded(self, status: int, action: str = "none") -> None:
         """Count one response."""
-        self._counts["responses", str(status)] += 1
+        code = str(status) if status in _CODES else "other"
+        self._counts["responses", code] += 1
+        self._counts["requests", action if action in _ACTIONS else "none", code] += 1
 
     async def tick(self) -> None:
         """Write the counts every second, as long as they change."""
@@ -101,13 +148,17 @@ class Metrics:
     def write(self) -> None:
         """Write this worker's counts, by atomic rename; a disk that refuses costs metrics, not requests."""
         self._count()
-        self._gauges()
-        if self._counts == self._written:
+        self._take_over()
+        before, self._gauges = self._gauges, gauges(self._opened, self.in_flight(), time.time())
+        if self._counts == self._written and before == self._gauges:
             return
+        told = Told(os.getpid(), [(list(key), count) for key, count in self._counts.items()],
+                    [(list(key), value) for key, value in self._gauges.items()],
+                    [(list(key), seen) for key, seen in self._exemplars.items()])  # fmt: skip
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             draft = self._file.with_suffix(".tmp")
-            draft.write_text(json.dumps([[list(key), count] for key, count in self._counts.items()]))
+            draft.write_bytes(msgspec.json.encode(told))
             draft.replace(self._file)
         except OSError as error:
             log.warning("metrics cannot be written: %s", error)
@@ -119,82 +170,64 @@ class Metrics:
         self.write()
         self._opened = None
 
-    def _gauges(self) -> None:
-        """Take over what the record log counts itself."""
-        stats = getattr(self._opened.sink, "stats", None) if self._opened is not None else None
-        if stats is None:
+    def _take_over(self) -> None:
+        """Take over what the record log and the tracer count themselves."""
+        opened = self._opened
+        if opened is None:
             return
-        state = stats()
-        for name in ("written", "dropped", "errors"):
-            self._counts["log", name] = getattr(state, name)
+        stats = getattr(opened.sink, "stats", None)
+        if stats is not None:
+            state = stats()
+            for name in ("written", "dropped", "errors"):
+                self._counts["log", name] = getattr(state, name)
+        if opened.tracer is not None:
+            for name, count in traced(opened.tracer.stats()).items():
+                self._counts["traces", name] = count
 
-    def render(self) -> bytes:
-        """Return the page of all workers, as Prometheus reads it."""
+    def families(self) -> Families:
+        """Return the sums over all workers. Gauges are of those alive: one that died is not in flight."""
         self.write()
         total: Counter[Key] = Counter(self._counts)
+        levels: list[Mapping[Key, float]] = [self._gauges]
+        seen = dict(self._exemplars)
         for file in sorted(self._folder.glob("*.json")):
             if file == self._file:
                 continue
             try:
-                total.update({tuple(key): count for key, count in json.loads(file.read_text())})
+                told = msgspec.json.decode(file.read_bytes(), type=Told)
             except (OSError, ValueError):
                 log.warning("metrics of another worker cannot be read: %s", file.name)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Page(self._gate, total, self._bins))
-        return generate_latest(registry)
-
-
-class _Page(Collector):
-    """The sums, as metric families."""
-
-    def __init__(self, gate: Gate, counts: Mapping[Key, int], bins: BinCounts | None) -> None:
-        self._gate = gate
-        self._counts = counts
-        self._bins = bins
-
-    def collect(self) -> Iterator[Any]:
-        """Yield every family."""
-        gate = self._gate.name
-        families: dict[str, tuple[Any, int]] = {
-            "rows": (CounterMetricFamily(
-                "wardline_rows", "Rows by what was done with them", labels=["gate", "action"]), 1),
-            "responses": (CounterMetricFamily(
-                "wardline_responses", "HTTP responses by status", labels=["gate", "code"]), 1),
-            "findings": (CounterMetricFamily(
-                "wardline_findings", "Findings that are not ok",
-                labels=["gate", "guard", "reason", "severity"]), 3),
-            "log": (CounterMetricFamily(
-                "wardline_log", "Records written, records dropped, failed writes",
-                labels=["gate", "what"]), 1),
-        }  # fmt: skip
-        for key, count in self._counts.items():
-            if key[0] in families:
-                families[key[0]][0].add_metric([gate, *key[1:]], count)
-        yield from (family for family, _ in families.values())
-        yield self._stages(gate)
-        yield self._info(gate)
-        if self._bins is not None:
-            yield from self._bins.families(self._counts)
-
-    def _info(self, gate: str) -> GaugeMetricFamily:
-        owner = self._gate.owner
-        info = GaugeMetricFamily(
-            "wardline_gate_info", "What is served, and who answers for it",
-            labels=["gate", "features_version", "contract", "owner"],
+                continue
+            total.update({tuple(key): count for key, count in told.counts})
+            seen.update({tuple(key): each for key, each in told.exemplars})
+            if alive(told.pid):
+                levels.append({tuple(key): value for key, value in told.gauges})
+        return Families(
+            self._gate, self._opened, total, bins=self._bins, gauges=together(levels), exemplars=seen,
+            told=health.load(self._home / health.NAME),
         )  # fmt: skip
-        told = [self._gate.features.version, self._gate.contract.hash[:12], owner.team if owner else ""]
-        info.add_metric([gate, *told], 1)
-        return info
 
-    def _stages(self, gate: str) -> HistogramMetricFamily:
-        family = HistogramMetricFamily(
-            "wardline_stage_seconds", "Time of each stage of the path, a request", labels=["gate", "stage"]
-        )
-        for stage in STAGES:
-            total, buckets = 0, []
-            for place in range(len(EDGES_US) + 1):
-                total += self._counts.get(("stage", stage, str(place)), 0)
-                edge = str(EDGES_US[place] / 1e6) if place < len(EDGES_US) else "+Inf"
-                buckets.append((edge, total))
-            family.add_metric([gate, stage], buckets, self._counts.get(("stage_sum", stage), 0) / 1e6)
-        return family
+    def render(self, *, openmetrics: bool = False) -> bytes:
+        """Return the page of all workers."""
+        return written(self.families(), openmetrics=openmetrics)
+
+
+def written(families: Families, *, openmetrics: bool) -> bytes:
+    """Write families as Prometheus reads them, or as OpenMetrics, which has exemplars."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(families)
+    made: bytes = (generate_openmetrics if openmetrics else generate_latest)(registry)
+    return made
+
+
+class Told(msgspec.Struct):
+    """What one worker writes for the others."""
+
+    pid: int
+    counts: list[tuple[list[str], int]]
+    gauges: list[tuple[list[str], float]]
+    exemplars: list[tuple[list[str], tuple[str, float, float]]]
+
+
+_ACTIONS = frozenset(action.value for action in ACTIONS)
+_OURS = ("contract", "features", "chain", "gate")  # who speaks beside the guards

@@ -36,6 +36,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.serving.max_in_flight)
+        self.metrics.in_flight = lambda: self.slots.taken
         self.doors = Doors(self.settings.keys, self.metrics)
 
     def open(self) -> None:

@@ -39,6 +39,7 @@ class TraceStats:
     queued: int
     sent: int = 0
     unsent: int = 0
+    spans_queued: int = 0
 
 
 class Tracer:
@@ -94,6 +95,7 @@ class Tracer:
         return TraceStats(
             self._kept, self._dropped, sum(self._keep.limited.values()), self._errors, len(self._queue),
             exporter.sent if exporter else 0, exporter.dropped + exporter.failed if exporter else 0,
+            exporter.waiting if exporter else 0,
         )  # fmt: skip
 
     def flush(self) -> None:
