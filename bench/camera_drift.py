@@ -1,0 +1,174 @@
+"""Camera changes over living scenes: detected or not, how late, how often falsely, and what they were called.
+
+    python -m bench.camera_drift STREAMS.npz [DATA]
+
+`python -m models.camera.streams DATA STREAMS.npz` makes the streams first: simulated cameras over real
+pictures, light, weather and passers-by left on (a quarter of an hour on two cores). Every figure is of
+cameras left out when the fleet was taught. The peers see what peers compute of an image (brightness,
+contrast, saturation, colour); each is set to the same rate of false alarms on the same clean streams.
+With DATA, real folders are looked through too.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
+from models.camera import streams
+from models.camera.build import folds, naming, taught
+from models.camera.streams import CAUSES, Stream
+from wardline.stats.camera_change.online import Detector
+from wardline.stats.image import Statistics
+
+Rows = NDArray[np.float32]
+BEFORE, WITHIN = 50, 12
+PEERS = [Statistics._fields.index(name) for name in ("exposure", "contrast", "saturation", "chroma")]
+PHYSICAL = (
+    "isp.sharpening",
+    "isp.denoise",
+    "sensor.noise",
+    "codec.requantised",
+    "optics.focus",
+    "geometry.resolution",
+)
+COLOUR = ("isp.white_balance", "isp.tone", "isp.black_level")
+PARTS = {"sharpness, noise, compression, size": PHYSICAL, "tone and colour": COLOUR, "all": CAUSES}
+Score = Callable[[Rows, Rows], float]
+
+
+def z_brightness(now: Rows, then: Rows) -> float:
+    return abs(float(now[:, 0].mean() - then[:, 0].mean())) / max(float(then[:, 0].std()), 1e-6)
+
+
+def ks(now: Rows, then: Rows) -> float:
+    p_values = [float(ks_2samp(now[:, place], then[:, place]).pvalue) for place in PEERS]
+    return -np.log10(max(min(p_values) * len(PEERS), 1e-30))
+
+
+def psi(now: Rows, then: Rows) -> float:
+    worst = 0.0
+    for place in PEERS:
+        edges = np.quantile(then[:, place], [0.2, 0.4, 0.6, 0.8])
+        p, q = (
+            (np.bincount(np.searchsorted(edges, each[:, place]), minlength=5) + 0.5) / (len(each) + 2.5)
+            for each in (now, then)
+        )
+        worst = max(worst, float(np.sum((p - q) * np.log(p / q))))
+    return worst
+
+
+def peer_series(rows: Rows, score: Score, start: int) -> list[float]:
+    return [score(rows[end - 10 : end], rows[end - 50 : end - 10]) for end in range(start + 1, len(rows) + 1)]
+
+
+def episodes(values: list[float], limit: float) -> int:
+    count, last = 0, -100
+    for index in np.flatnonzero(np.array(values) > limit):
+        count, last = count + (index - last > 25), int(index)
+    return count
+
+
+def limit_for(clean: list[list[float]], frames: int) -> float:
+    """Return the least limit that makes one false alarm in so many frames."""
+    total = sum(map(len, clean))
+    for limit in np.quantile(np.concatenate(clean), np.linspace(0.9, 1.0, 200)):
+        if sum(episodes(each, float(limit)) for each in clean) <= total / frames:
+            return float(limit)
+    return float("inf")
+
+
+def ours(every: list[Stream]) -> tuple[float, dict[tuple[str, int], list[int | None]]]:
+    """Return the run length on clean streams, and each change's delay in frames (None: too late)."""
+    frames = alarms = 0
+    delays: dict[tuple[str, int], list[int | None]] = {}
+    for shown, held in folds(every):
+        known = taught(shown)
+        for each in held:
+            detector = Detector(known)
+            for row in each.clean:
+                alarms += detector.update(row) is not None
+                frames += 1
+            for place, cause in enumerate(CAUSES):
+                for size in range(3):
+                    later, rows = copy.deepcopy(detector), each.after[place, size, :WITHIN]
+                    seen = (delay for delay, row in enumerate(rows, 1) if later.update(row))
+                    delays.setdefault((cause, size), []).append(next(seen, None))
+    run_length = frames / max(alarms, 1)
+    print(f"ours: {alarms} false alarms in {frames} clean frames, one in {run_length:.0f}")
+    return run_length, delays
+
+
+def table(name: str, delays: dict[tuple[str, int], list[int | None]], within: int = 10) -> None:
+    for label, causes in PARTS.items():
+        rates = []
+        for size in range(3):
+            found = [each for cause in causes for each in delays[cause, size]]
+            rates.append(np.mean([each is not None and each <= within for each in found]))
+        late = [
+            each for cause in causes for size in (1, 2) for each in delays[cause, size] if each is not None
+        ]
+        middle = f"{np.median(late):.0f}" if late else "-"
+        told = "  ".join(f"{rate:.2f}" for rate in rates)
+        print(f"{name:14} {label:36} small, medium, large {told}; median delay {middle}")
+
+
+def peers(every: list[Stream], run_length: float) -> None:
+    for name, score in (("z, brightness", z_brightness), ("KS", ks), ("PSI", psi)):
+        clean = [peer_series(each.clean, score, BEFORE) for each in every[::3]]
+        limit = limit_for(clean, int(run_length))
+        delays: dict[tuple[str, int], list[int | None]] = {}
+        for each in every[::3]:
+            for place, cause in enumerate(CAUSES):
+                for size in range(3):
+                    rows = np.concatenate([each.clean[-BEFORE:], each.after[place, size, :WITHIN]])
+                    seen = peer_series(rows, score, BEFORE)
+                    passed = [delay for delay, value in enumerate(seen, 1) if value > limit]
+                    delays.setdefault((cause, size), []).append(passed[0] if passed else None)
+        table(name, delays)
+
+
+def folders(data: Path) -> None:
+    from wardline.camera.folder import frames, listed  # noqa: PLC0415 - only where folders are asked for
+    from wardline.camera.review import review  # noqa: PLC0415 - as above
+
+    for name in (
+        "phenocam_images",
+        "marsh_fixed_camera_2012",
+        "coffee_leaf/symptom/val",
+        "aerial_camera_swap",
+    ):
+        found = review(list(frames(data / name, listed(data / name))))
+        print(
+            f"{name}: {found.verdict}", *(f"{each.kind} at {each.place}" for each in found.events), sep="; "
+        )
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+        print("needs a file of streams: python -m models.camera.streams DATA STREAMS.npz")
+        return
+    every = streams.read(Path(sys.argv[1]))
+    run_length, delays = ours(every)
+    table("ours", delays)
+    for cause in CAUSES:
+        rates = (
+            np.mean([each is not None and each <= 10 for each in delays[cause, size]]) for size in range(3)
+        )
+        print(f"  {cause:20}", *(f"{each:.2f}" for each in rates))
+    peers(every, run_length)
+    confusion = naming(every)
+    print(f"cause named right from 24 frames, medium and large: {np.trace(confusion) / confusion.sum():.3f}")
+    for cause, row in zip(CAUSES, confusion, strict=True):
+        print(f"  {cause:20}", *(f"{each:3d}" for each in row))
+    if len(sys.argv) > 2:
+        folders(Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

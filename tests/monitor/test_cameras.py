@@ -1,0 +1,101 @@
+"""Cameras from the log's records: what began, what ended, and who is held for it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.stats.test_camera_change import stream
+from wardline.guards import Hold
+from wardline.health import Health
+from wardline.monitor.cameras import COLUMNS, CameraEvent, Watch
+from wardline.stats.camera_change.contrast import fleet
+from wardline.stats.image import Statistics
+from wardline.testing import example_batch
+
+
+def records(rows: np.ndarray, camera: str = "field-1", start: int = 0, **given: Any) -> dict[str, list[Any]]:
+    count = len(rows)
+    columns: dict[str, list[Any]] = {
+        "time": [60.0 * (start + index) for index in range(count)],
+        "camera": [camera] * count,
+        "firmware": [given.get("firmware", "1.0")] * count,
+        "feature.encoder": [given.get("encoder", "jpeg-1")] * count,
+        "feature.width": [given.get("width", 640)] * count,
+        "feature.height": [480] * count,
+    }
+    return columns | {
+        f"feature.{name}": rows[:, place].tolist() for place, name in enumerate(Statistics._fields)
+    }
+
+
+def test_what_is_read_is_declared() -> None:
+    assert set(records(stream(1, 0))) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "held"),
+    [
+        ({"encoder": "jpeg-2"}, "codec.requantised", True),
+        ({"width": 800}, "geometry.resolution", True),
+        ({"firmware": "2.0"}, "identity.firmware", False),
+    ],
+)
+def test_headers_speak_from_one_frame_and_hold_until_they_are_as_before(
+    given: dict[str, Any], kind: str, held: bool
+) -> None:
+    watch, rows = Watch(), stream(40, 0)
+    assert list(watch.take(records(rows[:30]))) == []
+    (event,) = watch.take(records(rows[30:31], start=30, **given))
+    assert (event.camera, event.kind, event.at, event.since, event.until) == ("field-1", kind, 1800, 1740, 0)
+    assert [(each.column, each.value) for each in watch.holds()] == [("camera", "field-1")] * held
+    (ended,) = watch.take(records(rows[31:32], start=31))
+    assert (ended.kind, ended.until) == (kind, 1860)
+    assert watch.open() == []
+
+
+def test_a_change_in_the_pixels_is_named_dated_held_and_ends_when_it_is_undone() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    watch, rows = Watch(), stream(240, 4, shift, 100, 170)
+    began, *rest = watch.take(records(rows))
+    assert (began.kind, began.until) == ("sensor.noise", 0.0)
+    assert began.since <= 6000 <= began.at <= 6600
+    assert began.evidence[0][0].startswith("noise")
+    assert [each.until > 10_000 for each in rest] == [True]
+    assert watch.holds() == ()
+
+
+def test_the_hold_names_the_camera_alone_and_a_new_enrolment_settles_it() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    watch = Watch()
+    list(watch.take(records(stream(130, 5, shift, 100), "a")))
+    list(watch.take(records(stream(130, 6), "b")))
+    (held,) = watch.holds()
+    assert (held.column, held.value, held.reason, held.severity) == ("camera", "a", "sensor.noise", "block")
+    health = Health("leaf", at=100.0, until=200.0, holds=watch.holds())
+    frames = [SimpleNamespace(camera=name) for name in ("a", "b")]
+    batch = example_batch({"x": [1.0, 1.0]}, rows=frames, now=101.0, health=health)
+    spoken = [Hold().check(batch.inference(place)) for place in range(2)]
+    assert [each.severity.value for each in spoken] == ["block", "ok"]
+    assert spoken[0].observed == "sensor.noise"
+    watch.settle("a")
+    assert watch.holds() == ()
+
+
+def test_rejected_rows_and_rows_of_no_camera_are_passed_over() -> None:
+    rows = np.full((3, len(Statistics._fields)), np.nan)
+    assert list(Watch().take(records(rows))) == []
+    assert list(Watch().take(records(stream(3, 0), ""))) == []
+
+
+def test_cameras_longest_unseen_are_forgotten() -> None:
+    watch = Watch(room=2)
+    for name in ("a", "b", "c"):
+        list(watch.take(records(stream(10, 0), name)))
+    events: list[CameraEvent] = list(watch.take(records(stream(1, 1), "a", encoder="jpeg-9")))
+    assert events == []
