@@ -11,6 +11,9 @@ from typing import Any
 import httpx
 import uvicorn
 
+from wardline.serving.protocol import protocol
+from wardline.settings import ServingSettings
+
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
@@ -23,11 +26,16 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: Any, *, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+def serving(
+    app: Any, *, host: str = "127.0.0.1", limits: ServingSettings | None = None
+) -> Iterator[httpx.Client]:
     """Serve an app and give a client of it; the app's lifespan runs as in production."""
     listener = socket.socket()
     listener.bind((host, 0))
-    server = _Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="on", http=protocol(limits or ServingSettings())
+    )
+    server = _Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

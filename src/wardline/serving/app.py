@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wardline.gate import Gate
 from wardline.serving import late, pages, v2
 from wardline.serving.access import Access
+from wardline.serving.drain import drain_first
 from wardline.serving.lifeline import SUPERVISED, hold
 from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Metrics, written
 from wardline.serving.predict import Predict
@@ -87,6 +88,7 @@ def app(gate: Gate, settings: Settings | None = None) -> Starlette:
         tasks = [asyncio.create_task(metrics.tick()), asyncio.create_task(state.keep_opening())]
         if SUPERVISED in os.environ:
             tasks.append(asyncio.create_task(hold(state, settings.serving.stuck_s)))
+        drain_first(state, settings.serving.drain_s)
         yield
         for task in tasks:
             task.cancel()

@@ -9,6 +9,7 @@ import bentoml
 
 from wardline.gate import Gate
 from wardline.serving.app import Front, app
+from wardline.serving.protocol import install
 from wardline.settings import Settings
 
 _LEAN: dict[str, Any] = {
@@ -25,6 +26,8 @@ def service(gate: Gate, *, workers: int = 1, settings: Settings | None = None) -
 
     Importing it opens nothing. Each worker opens the gate when it starts and closes it when it stops.
     """
+    settings = settings or Settings.from_env()
+    install(settings.serving)
     served = app(gate, settings)
 
     class Guarded:

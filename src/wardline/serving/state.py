@@ -67,6 +67,12 @@ class State:
             self.pool.shutdown(wait=False)
             await asyncio.to_thread(self.open)
 
+    def drain(self) -> bool:
+        """Stop being ready, while whoever still asks is answered; False where that was so already."""
+        before, self.draining = self.draining, True
+        self._why = "the server is stopping"
+        return not before
+
     def close(self) -> None:
         """Stop being ready, write what is counted, close the gate with its log flushed."""
         self.draining = True

@@ -1,0 +1,127 @@
+"""The connection: heads that are too large, messages that come too slowly, more callers than may be."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any, cast
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from wardline.serving.replies import Caller, Reply, problem
+from wardline.settings import ServingSettings
+from wardline.telemetry import request_id, trace_context
+
+
+class Patient(HttpToolsProtocol):
+    """uvicorn's protocol with limits: its own waits for ever, and keeps whatever headers are sent to it.
+
+    A request in one piece costs two attribute reads more. What arrives in pieces is watched by one timer:
+    the head must be whole within `head_s`; a body that nobody reads any more, within `body_s` after it.
+    """
+
+    def __init__(self, limits: ServingSettings, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = limits
+        self._head_bytes = 0
+        self._open = self._whole_head = self._refused = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, if there is room for one more."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        if len(self.connections) > self._limits.max_connections:
+            self._refuse(503, f"{self._limits.max_connections} connections are open, try again shortly")
+            return
+        self._watch()  # who connects and says nothing does not stay
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; watch what is not whole."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._open:
+            if not self._whole_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > self._limits.max_head_kb * 1024:
+                    self._refuse(431, f"the head is over {self._limits.max_head_kb:g} KiB")
+                    return
+            if self._timer is None:
+                self._watch()
+        elif self._timer is not None:
+            self._forget()
+
+    def on_message_begin(self) -> None:
+        """Start over."""
+        self._open, self._whole_head, self._head_bytes = True, False, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Refuse a head that is too large before anything is started for it."""
+        self._whole_head = True
+        size = sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+        if len(self.headers) > self._limits.max_headers or size > self._limits.max_head_kb * 1024:
+            most = f"{self._limits.max_headers} headers in {self._limits.max_head_kb:g} KiB"
+            self._refuse(431, f"the head is over {most}")
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Drop what nobody will read."""
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the message is whole."""
+        self._open = False
+        if not self._refused:
+            super().on_message_complete()
+
+    def _watch(self) -> None:
+        seconds = self._limits.body_s + 1.0 if self._whole_head and self._open else self._limits.head_s
+        self._timer = self.loop.call_later(seconds, self._late)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        """Close what waits for nothing; whoever reads a body has a limit of its own, and answers."""
+        self._timer = None
+        if self._open and not self._whole_head:
+            self._refuse(408, f"the head was not whole after {self._limits.head_s:g} s")
+        elif self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self._watch()
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer without the application, and hang up."""
+        self._refused = True
+        self._forget()
+        who = Caller(request_id(), trace_context(None))
+        self.transport.write(_raw(problem(status, sentence, who, close=True), who))
+        self.transport.close()
+
+
+def _raw(answer: Reply, who: Caller) -> bytes:
+    lines = [b"HTTP/1.1 %d \r\n" % answer.status]
+    lines += [b"%b: %b\r\n" % header for header in answer.head(who)]
+    return b"".join([*lines, b"\r\n", answer.body])
+
+
+def protocol(limits: ServingSettings) -> Any:
+    """Return what makes the protocol of a connection: `uvicorn.run(app, http=protocol(limits))`."""
+    return functools.partial(Patient, limits)
+
+
+def install(limits: ServingSettings) -> None:
+    """Make it what uvicorn takes by default: BentoML lets nobody choose."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol(limits)
