@@ -81,8 +81,12 @@ async def asked(served: Any, path: str, body: bytes, headers: dict[str, str]) ->
              "http_version": "1.1", "scheme": "http"}  # fmt: skip
     statuses: list[int] = []
 
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not messages:
+            await asyncio.Event().wait()  # the caller stays
+        return messages.pop()
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
