@@ -222,22 +222,21 @@ def _of_json(tensor: Tensor, count: int) -> list[Any]:
     if not isinstance(tensor.data, list):
         raise PayloadError(f"tensor {_shown(tensor.name)} has no data: a list, or {SIZE} of binary data")
     data: list[Any] = tensor.data
-    if len(tensor.shape) > 1 and any(isinstance(each, list) for each in data):
+    kinds = set(map(type, data))
+    if list in kinds and len(tensor.shape) > 1:
         data = list(_flattened(data, tensor.shape, tensor.name))
+        kinds = set(map(type, data))
     if len(data) != count:
         raise PayloadError(
             f"tensor {_shown(tensor.name)}: shape {_shown(tensor.shape)} asks for {_shown(count)} elements, "
             f"its data has {len(data)}"
         )
-    kinds = set(map(type, data))
-    strange = kinds - _JSON[tensor.datatype]
-    if strange:
-        raise PayloadError(
-            f"tensor {_shown(tensor.name)}: {tensor.datatype} takes no "
-            f"{', '.join(sorted(kind.__name__ for kind in strange))}"
-        )
+    if not kinds <= _JSON[tensor.datatype]:
+        strange = sorted(kind.__name__ for kind in kinds - _JSON[tensor.datatype])
+        raise PayloadError(f"tensor {_shown(tensor.name)}: {tensor.datatype} takes no {', '.join(strange)}")
     if int in kinds:
-        _check_integers(tensor, [each for each in data if type(each) is int])
+        whole = data if len(kinds) == 1 else [each for each in data if type(each) is int]
+        _check_integers(tensor, whole)
     return data
 
 

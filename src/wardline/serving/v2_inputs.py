@@ -87,13 +87,16 @@ class Inputs:
     contract: Tabular
     fields: Mapping[str, Input]
     numeric: bool
+    whole: bool
+    """Whether integers are what every field takes as they are."""
 
     @classmethod
     def of(cls, contract: Tabular) -> Inputs:
         """Derive them from the contract's published schema."""
         schema = contract.row.model_json_schema()
         fields = {name: Input.of(name, prop, schema) for name, prop in schema["properties"].items()}
-        return cls(contract, fields, all(each.datatype != "BYTES" for each in fields.values()))
+        kinds = {each.datatype for each in fields.values()}
+        return cls(contract, fields, "BYTES" not in kinds, kinds <= {"INT64", "FP64"})
 
     def metadata(self) -> list[dict[str, Any]]:
         """Say which tensors are taken; those of optional fields are marked."""
@@ -150,15 +153,18 @@ class Inputs:
         if tensor.datatype not in _NUMBERS:
             raise PayloadError(f"tensor {MATRIX} holds numbers, not {tensor.datatype}")
         if isinstance(flat, list) and tensor.shape[0] <= _BY_ROW:
-            few = zip(self.fields.items(), range(width), strict=True)
-            return tensor.shape[0], {n: _native(flat[i::width], each.datatype) for (n, each), i in few}
+            columns: dict[str, Flat] = {n: flat[place::width] for place, n in enumerate(self.fields)}
+            if self.whole and set(map(type, flat)) == {int}:
+                return tensor.shape[0], columns
+            fields = self.fields
+            return tensor.shape[0], {n: _native(each, fields[n].datatype) for n, each in columns.items()}
         matrix = np.asarray(flat).reshape(tensor.shape)
         kinds = {"INT64": np.int64, "BOOL": np.bool_}
-        columns: dict[str, Flat] = {}
+        found: dict[str, Flat] = {}
         for (name, field), column in zip(self.fields.items(), matrix.T, strict=True):
             wanted = kinds.get(field.datatype)
-            columns[name] = _wide(column) if wanted is None else _whole(column, wanted)
-        return tensor.shape[0], columns
+            found[name] = _wide(column) if wanted is None else _whole(column, wanted)
+        return tensor.shape[0], found
 
     def _admit(self, columns: Mapping[str, Flat], count: int, now: float) -> Admitted:
         """Give one row, or few, to the row's validator; many to the columns'."""
@@ -230,7 +236,7 @@ def _wide(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _native(column: list[Any], datatype: str) -> list[Any]:
+def _native(column: Flat, datatype: str) -> Flat:
     """Read a matrix's few values as their field takes them; see `_whole`."""
     if datatype == "FP64":
         return column
