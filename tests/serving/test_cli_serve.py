@@ -106,6 +106,28 @@ def test_a_stop_by_signal_under_load_flushes_every_answer(tmp_path: Path) -> Non
     assert not re.search("Traceback", "".join(running.screen))
 
 
+def monitors(running: Running) -> list[psutil.Process]:
+    found = psutil.Process(running.process.pid).children()
+    return [child for child in found if "monitor" in child.cmdline()]
+
+
+def test_the_monitor_runs_beside_the_server_and_ends_with_it(tmp_path: Path) -> None:
+    with started(tmp_path) as running:
+        (monitor,) = monitors(running)
+        until(lambda: httpx.get(f"{running.url}/readyz").json()["monitor"]["state"] == "alive")
+        assert "beside the server" in "".join(running.screen)
+        monitor.kill()
+        until(lambda: not monitor.is_running() or monitor.status() == psutil.STATUS_ZOMBIE)
+        assert httpx.post(f"{running.url}/predict", json=gate.contract.examples[0]).status_code == 200
+        health = tmp_path / "w" / "taxi" / "health.json"
+        until(health.exists)
+    with started(tmp_path) as running:
+        (monitor,) = monitors(running)
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait(60)
+        until(lambda: not monitor.is_running())
+
+
 def test_a_wrong_target_is_one_sentence(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "wardline", "serve", "guards.nobody"],

@@ -9,12 +9,14 @@ import click
 from wardline.errors import WardlineError
 
 _COMMANDS = {
+    "alerts": "wardline.cli.alerts:alerts",
     "camera": "wardline.cli.camera:camera",
     "check": "wardline.cli.check:check_command",
     "detect": "wardline.cli.detect:detect",
     "diff": "wardline.cli.diff:diff",
     "enrol": "wardline.cli.enrol:enrol",
     "labels": "wardline.cli.labels:labels",
+    "monitor": "wardline.cli.monitor:monitor",
     "new": "wardline.cli.new:new",
     "records": "wardline.cli.records:records",
     "reference": "wardline.cli.reference:reference",

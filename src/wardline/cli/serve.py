@@ -7,6 +7,7 @@ import ipaddress
 import os
 import shutil
 import ssl
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,13 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option("--home", type=click.Path(path_type=Path), help="Where records go. [default: .wardline]")
 @click.option("--unchecked", metavar="REASON", help="Start although the check fails; records say why.")
+@click.option(
+    "--monitor/--no-monitor",
+    "watching",
+    default=True,
+    show_default=True,
+    help="Start the gate's monitor beside it.",
+)
 @click.option("--grace", default=20, show_default=True, help="Seconds for requests in flight to finish.")
 @click.option("--ssl-certfile", type=_FILE, help="Speak TLS with this certificate chain.")
 @click.option("--ssl-keyfile", type=_FILE, help="The certificate's private key, without a passphrase.")
@@ -47,6 +55,7 @@ def serve(  # noqa: PLR0917 - click passes options by name
     workers: int,
     home: Path | None,
     unchecked: str | None,
+    watching: bool,
     grace: int,
     **tls: Any,
 ) -> None:
@@ -67,7 +76,9 @@ def serve(  # noqa: PLR0917 - click passes options by name
     settings.home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
     identity = _launch(target, gate, settings, unchecked)
-    _screen(gate, f"{'https' if options else 'http'}://{host}:{port}", settings, workers, identity)
+    watching = watching and gate.reference_dir is not None
+    address = f"{'https' if options else 'http'}://{host}:{port}"
+    _screen(gate, address, settings, workers, identity, watching=watching)
     os.environ.update(
         WARDLINE_TARGET=target,
         WARDLINE_WORKERS=str(workers),
@@ -82,11 +93,22 @@ def serve(  # noqa: PLR0917 - click passes options by name
     )
     # Where this is set, even to nothing, BentoML leaves the respawn of dead workers to the container.
     os.environ.pop("BENTOML_CONTAINERIZED", None)
+    if watching:
+        start_monitor(target, settings.home)
     os.execv(  # noqa: S606 - this process becomes the server, so that signals reach it
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "wardline.serving.entry:Service",
          "--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(grace), *options],
     )  # fmt: skip
+
+
+def start_monitor(target: str, home: Path) -> None:
+    """Start the monitor as a child: it outlives the exec into the server, and ends when its parent is gone.
+
+    It is a process of its own, so that no monitor's fault or load reaches a request.
+    """
+    command = [sys.executable, "-m", "wardline", "monitor", target, "--home", str(home.resolve())]
+    subprocess.Popen([*command, "--beside", str(os.getpid())], stdin=subprocess.DEVNULL)
 
 
 def _launch(target: str, gate: Gate, settings: Settings, unchecked: str | None) -> dict[str, str]:
@@ -108,7 +130,9 @@ def _launch(target: str, gate: Gate, settings: Settings, unchecked: str | None) 
     raise SystemExit(1)
 
 
-def _screen(gate: Gate, address: str, settings: Settings, workers: int, identity: Mapping[str, str]) -> None:
+def _screen(
+    gate: Gate, address: str, settings: Settings, workers: int, identity: Mapping[str, str], *, watching: bool
+) -> None:
     """Print what is guarded, where it listens and where records go, on one screen."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -132,6 +156,8 @@ def _screen(gate: Gate, address: str, settings: Settings, workers: int, identity
     table.add_row(
         "sampling", "records 100 %; full queue: " + log.overflow + f", {log.queue_rows} rows wait at most"
     )
+    alerts = f"{settings.home / gate.name}/alerts.jsonl"
+    table.add_row("monitor", f"beside the server; alerts go to {alerts}" if watching else "none")
     table.add_row("workers", str(workers))
     table.add_row("listens", f"{address}/predict   (/schema.json /readyz /livez /metrics)")
     table.add_row("keys", _asked(settings.keys))

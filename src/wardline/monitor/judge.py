@@ -35,13 +35,14 @@ def compare(
     *,
     blocks: NDArray[np.int64] | None = None,
     label: Callable[[int], str] = str,
+    dependent: bool = False,
 ) -> Signal:
     """Compare a window's counts with a reference's over the same frozen bins, shape (bins,).
 
     The effect is the PSI. Its p-value counts dependent rows for what they are worth: `blocks`, shape
     (stretches, bins), are counts of the same column in sequence, from which the dependence is estimated
     (`stats.dependence`); None says that rows are known to be independent. The dependence is only looked for
-    where it could change the answer.
+    where it could change the answer. `dependent` says that the reference's rows hang together as well.
     """
     rows = int(window.sum())
     found = psi(reference, window)
@@ -52,8 +53,10 @@ def compare(
         p_value = math.nan
         if given.known:
             p_value = psi(
-                reference, window, window_rows=max(1.0, rows / given.effect), clumping=given.clumping
-            ).p_value
+                reference, window,
+                reference_rows=max(1.0, float(reference.sum()) / given.effect) if dependent else None,
+                window_rows=max(1.0, rows / given.effect), clumping=given.clumping,
+            ).p_value  # fmt: skip
     heaviest = np.argsort(-found.contributions)[:MOST_MOVED]
     before, now = reference / max(1, reference.sum()), window / max(1, rows)
     moved = tuple(

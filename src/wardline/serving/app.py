@@ -23,6 +23,7 @@ from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Metrics, written
 from wardline.serving.predict import Predict
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
+from wardline.serving.watchman import detail
 from wardline.settings import Settings
 
 Answer = Callable[[], Reply]
@@ -112,7 +113,10 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
 
     def readyz() -> Reply:
         problems = state.problems()
-        return reply(503 if problems else 200, {"ready": not problems, "problems": problems})
+        return reply(
+            503 if problems else 200,
+            {"ready": not problems, "problems": problems, "monitor": detail(state.opened)},
+        )
 
     def tells(path: str, answer: Answer, access: Access) -> Route:
         return route(path, Endpoint(answer, metrics), access)
