@@ -26,6 +26,7 @@ from wardline.monitor.evidence import evidence, told
 from wardline.monitor.ladder import Ladder
 from wardline.monitor.look import look
 from wardline.monitor.plan import Plan, Watched
+from wardline.monitor.realised import FromLabels
 from wardline.monitor.signal import Signal
 from wardline.verdict import Coverage
 
@@ -47,7 +48,7 @@ class Monitor:
     """One gate's monitor. `tick` does what is due; `run` calls it until it is told to stop.
 
     `folders` hold the records: the gate's own, and copies of other hosts'. One monitor at a time works in
-    a home: a second one is refused with WardlineError. `coverage` adds what is known of realised coverage.
+    a home: a second one is refused with WardlineError.
     """
 
     def __init__(
@@ -58,7 +59,6 @@ class Monitor:
         *,
         clock: Callable[[], float] = time.time,
         env: Mapping[str, str] | None = None,
-        coverage: Callable[[], Mapping[str, Coverage]] = dict,
     ) -> None:
         self.watched = watched
         self.plan = Plan(watched)
@@ -67,11 +67,11 @@ class Monitor:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder / "monitor.lock")
         self._clock = clock
-        self._coverage = coverage
         found = checkpoint.restore(self.folder / STATE, self.plan)
         self.ladder, positions, extra = found or (Ladder(self.plan), {}, {})
         self._counters: dict[str, int] = dict(extra.get("counters", {}))
         self._complaints: list[str] = []
+        self._labels = FromLabels(watched, self.folder, extra.get("labels"), self._complain)
         self._follower = Follower(folders or [self.folder / "records"], positions, self._complain)
         self.board = Board(watched.name, watched.monitoring, watched.owner)
         self._journal = journal.Journal(self.folder / journal.NAME)
@@ -167,7 +167,7 @@ class Monitor:
             self.delivery.put(Message(f"{alert.id}-retrain", "", "", title, body, "retrain", evidence=tree))
 
     def _health(self, now: float) -> Health:
-        coverage = dict(self._coverage())
+        coverage = dict(self._labels.look(now))
         firing = [alert for alert in self.board.alerts.values() if alert.fired is not None]
         if any(alert.signals[0].startswith("drift.") and alert.severity == "alert" for alert in firing):
             coverage[""] = coverage.get("", Coverage.VALID).weaker(Coverage.WATCH)
@@ -179,13 +179,14 @@ class Monitor:
             reference=self.watched.reference.id,
             holds=self.board.holds(),
             coverage=coverage,
+            levels=self._labels.levels,
             alerts=self.board.counts(),
             problems=(*self.delivery.problems(), *self._complaints[-3:]),
             pid=os.getpid(),
         )
 
     def _save(self, now: float) -> None:
-        extra = {"counters": self._counters}
+        extra = {"counters": self._counters, "labels": self._labels.state}
         checkpoint.save(self.folder / STATE, self.ladder, self._follower.positions, extra)
         self._saved, self._saved_rows = now, self.ladder.rows
 
