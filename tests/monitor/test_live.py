@@ -117,7 +117,7 @@ def test_miles_become_kilometres_and_the_gate_falls_back_until_they_are_miles_ag
     assert meter.send(45, factor=1.609) == {"fallback": 45}
     page = circle.client.get("/metrics").text
     assert 'wardline_alerts{gate="taxi",state="firing"} ' in page
-    assert "wardline_monitor_heartbeat_seconds" in page
+    assert "wardline_monitor_heartbeat_timestamp_seconds" in page
     shown = CliRunner().invoke(alerts, ["tests.monitor.live", "--home", str(circle.home), "--format", "json"])
     assert (shown.exit_code, json.loads(shown.stdout)[0]["page"]) == (1, "trip-time-oncall")
 
