@@ -95,7 +95,7 @@ def load(path: Path) -> Health | None:
         return msgspec.json.decode(path.read_bytes(), type=Health)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # keys that are no UTF-8 are a ValueError
         log.warning("%s cannot be read: %s", path, error)
         return UNREADABLE
 

@@ -59,7 +59,7 @@ def entries(body: bytes, most: int) -> list[Any]:
     """Read a body as a list of objects; PayloadError where it is none, or has more than `most` entries."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # keys that are no UTF-8 are a ValueError of another kind
         raise PayloadError("the body is not JSON: send a list of objects") from None
     if not isinstance(found, list):
         raise PayloadError("send a list of objects, such as [{...}, {...}]")

@@ -49,7 +49,7 @@ def _lines(file: Path) -> Iterator[list[Any]]:
                 continue
             try:
                 waiting.append(msgspec.json.decode(line))
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise click.UsageError(f"{file}, line {number}, is not JSON: {error}") from None
             if len(waiting) == _CHUNK:
                 yield waiting

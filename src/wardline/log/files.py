@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from wardline.errors import LogError
 from wardline.log.schema import TIME
 from wardline.log.seal import PARQUET
-from wardline.log.segment import SUFFIX, Contents
+from wardline.log.segment import DAMAGE, SUFFIX, Contents
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def sources(directory: Path, on_problem: Callable[[str], None]) -> Iterator[Sour
     for path in _paths(directory):
         try:
             found = _segment(path, on_problem) if path.suffix == SUFFIX else _sealed(path)
-        except (OSError, LogError, pa.ArrowException) as error:
+        except DAMAGE as error:
             on_problem(f"{path} is damaged and left out: {error}")
             continue
         if found is not None:

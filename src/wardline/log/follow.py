@@ -13,9 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wardline.errors import LogError
 from wardline.log.seal import PARQUET
-from wardline.log.segment import SUFFIX, frames, intact
+from wardline.log.segment import DAMAGE, SUFFIX, frames, intact
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class Follower:
                     self.positions[stem] = self.positions.get(stem, 0) + table.num_rows
             except FileNotFoundError:  # sealed or cleared away since it was listed: the next poll sees
                 self._open.pop(stem, None)
-            except (OSError, LogError, pa.ArrowException) as error:
+            except DAMAGE as error:
                 self._complain(stem, f"{files[stem]} cannot be read: {error}")
         gone = (self.positions.keys() | self._finished) - files.keys()
         for stem in gone:  # what was deleted will not come back; its place need not be remembered

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from wardline.errors import LogError
 from wardline.log.files import Source, instant, sources
 from wardline.log.schema import CORE, TIME
+from wardline.log.segment import DAMAGE
 from wardline.log.unify import conform, unified
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ class _Found:
         names = [name for name in self._whole.names if needed is None or name in needed]
         try:
             table = source.load(names, since, until)
-        except (OSError, LogError, pa.ArrowException) as error:
+        except DAMAGE as error:
             self._on_problem(f"{source.path} is damaged and left out: {error}")
             return None
         if table is None:

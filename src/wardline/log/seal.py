@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wardline.errors import LogError
-from wardline.log.segment import SUFFIX, Contents, lock
+from wardline.log.segment import DAMAGE, SUFFIX, Contents, lock
 
 PARQUET, TEMPORARY, DAMAGED = ".parquet", ".parquet.tmp", ".damaged"
 GROUP_ROWS = 65_536
@@ -27,7 +27,7 @@ def seal_all(directory: Path, on_error: Callable[[str], None]) -> None:
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         try:
             seal(path)
-        except (OSError, LogError, pa.ArrowException) as error:
+        except DAMAGE as error:
             on_error(f"{path} cannot be sealed and stays as it is: {error}")
     for path in directory.glob(f"*{TEMPORARY}"):
         if not segment_of(path).exists():  # while one is sealed, its segment is there

@@ -24,6 +24,9 @@ from wardline.errors import LogError
 SUFFIX = ".arrow"
 _MARK, _ROWS = b"wardline.crc32:", b"wardline.rows"
 _ZEROS = b"00000000"
+DAMAGE = (OSError, LogError, pa.ArrowException, ValueError)
+"""What reading a file that was damaged may raise; names that are no UTF-8 are a ValueError."""
+
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"  # how Arrow closes a stream
 
 Opener = Callable[[Path], BinaryIO]

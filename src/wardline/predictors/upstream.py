@@ -50,7 +50,7 @@ def told(connections: Connections, path: str) -> Mapping[str, Any]:
         raise UnreachableError(f"{error}: start that server first") from None
     try:
         found = msgspec.json.decode(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if answer.status != 200 or not isinstance(found, dict):
         raise ModelError(f"{connections.url}{path} answered {answer.status}: {sentence(answer)}")
@@ -108,6 +108,6 @@ def sentence(answer: Answer) -> str:
     try:
         said = msgspec.json.decode(answer.body)
         text = str(said.get("error", said)) if isinstance(said, dict) else str(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = answer.body[:200].decode(errors="replace")
     return text[:200]

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.gate import Gate
-from wardline.serving import late, pages, v2
+from wardline.serving import late, openapi, pages, v2
 from wardline.serving.access import Access
 from wardline.serving.drain import drain_first
 from wardline.serving.lifeline import SUPERVISED, hold
@@ -121,7 +121,7 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
     def tells(path: str, answer: Answer, access: Access) -> Route:
         return route(path, Endpoint(answer, metrics), access)
 
-    return [
+    found = [
         route("/predict", Predict(state), Access.PREDICT, "POST"),
         *v2.routes(state),
         *(route(path, page, Access.OPERATE) for path, page in pages.pages(state).items()),
@@ -132,7 +132,9 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
             "/schema.json", lambda: reply(200, {"title": gate.name, **gate.contract.schema()}), Access.PREDICT
         ),
         route("/metrics", Scraped(metrics), Access.OPERATE),
+        tells("/openapi.json", lambda: reply(200, openapi.document(gate, found)), Access.PREDICT),
     ]
+    return found
 
 
 def _refusal(metrics: Metrics) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
-from starlette.requests import Request
-from starlette.types import Message, Receive, Scope
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Receive, Scope
 
 from wardline.contract import Tabular
 from wardline.errors import PayloadError, TooLargeError
@@ -94,23 +93,24 @@ def _from_headers(scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
 async def _form(body: bytes, scope: Scope) -> dict[str, Any]:
     """Read a form that was received already; its part `file` is the picture, others are fields."""
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+        yield b""
 
     found: dict[str, Any] = {}
+    parser = MultiPartParser(
+        Headers(scope=scope), stream(), max_files=1, max_fields=_FIELDS, max_part_size=len(body)
+    )
     try:
-        parts = Request(scope, receive).form(max_files=1, max_fields=_FIELDS, max_part_size=len(body))
-        async with parts as form:
-            for name, value in form.items():
-                is_file = isinstance(value, UploadFile)
-                content = await value.read() if isinstance(value, UploadFile) else value
-                found["picture" if is_file and name == _PICTURE_FILE else name] = content
+        for name, value in (await parser.parse()).items():
+            is_file = isinstance(value, UploadFile)
+            content = await value.read() if isinstance(value, UploadFile) else value
+            found["picture" if is_file and name == _PICTURE_FILE else name] = content
     except (MultiPartException, KeyError, ValueError) as error:
         raise PayloadError(f"the form cannot be read: {error}") from None
-    except Exception as error:
-        if type(error).__name__ != "HTTPException":  # how starlette wraps the same where there is an app
-            raise
-        raise PayloadError(f"the form cannot be read: {getattr(error, 'detail', error)}") from None
+    finally:  # a form that breaks off leaves files that no form knows
+        for file in parser._files_to_close_on_error:  # noqa: SLF001 - nothing public names them
+            file.close()
     if "picture" not in found:
         raise PayloadError(f"the form has no part {_PICTURE_FILE!r}: that is where the picture goes")
     return found

@@ -1,0 +1,289 @@
+"""What is fuzzed: everything that reads bytes which somebody else may have written.
+
+A target takes bytes and raises where a promise is broken: a 5xx, a traceback in an answer, an answer that is
+no JSON, a reader that crashes, or that gives rows which were never written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.cli import yard
+from tests.examples import EXAMPLE_PAIR, MemorySink, declared_pair, doubling
+from tests.frames import jpeg, scene, shot
+from tests.log.samples import PATIENT, REGRESSION, request
+from wardline import Chain, Gate, Python, Rule, Settings, health
+from wardline.errors import PayloadError
+from wardline.log import LogWriter, read
+from wardline.log.encoder import Encoder
+from wardline.log.follow import Follower
+from wardline.log.segment import Segment
+from wardline.serving import app
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Bytes that are fine to begin with, and what any bytes are given to."""
+
+    name: str
+    seeds: Callable[[], list[bytes]]
+    run: Callable[[bytes], object]
+
+
+@dataclass
+class Server:
+    """An app asked in process: every byte of a request takes the path it takes from a socket."""
+
+    gate: Gate
+    home: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
+
+    def __post_init__(self) -> None:
+        settings = Settings(home=Path(self.home.name))
+        self.gate.open(settings, sink=MemorySink())
+        self.app = app(self.gate, settings)
+        self.app.state.wardline.open()
+        self.loop = asyncio.new_event_loop()
+
+    def ask(self, path: str, body: bytes, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
+        """POST a body; return status and answer."""
+        sink = self.gate.open().sink
+        assert isinstance(sink, MemorySink)
+        sink.records.clear()
+        return self.loop.run_until_complete(self._ask(path, body, list(headers)))
+
+    async def _ask(self, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
+            "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+        }  # fmt: skip
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if waiting:
+                return waiting.pop()
+            return await asyncio.get_running_loop().create_future()  # the caller stays
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@cache
+def pair() -> Server:
+    """The tabular server."""
+    return Server(declared_pair(Chain(Python(lambda: doubling, name="model"), Rule(lambda row: -1.0))))
+
+
+@cache
+def yards() -> Server:
+    """The server of pictures."""
+    return Server(yard.gate)
+
+
+def asked(
+    server: Callable[[], Server], path: str, *headers: tuple[bytes, bytes], prefixed: bool = False
+) -> Callable[[bytes], int]:
+    """Return what sends bytes there; `prefixed` ones begin with the length of the JSON before binary data."""
+
+    def run(data: bytes) -> int:
+        more = headers
+        if prefixed:
+            length, data = int.from_bytes(data[:2], "big"), data[2:]
+            more = (*headers, (b"inference-header-content-length", str(length).encode()))
+        status, answer = server().ask(path, data, *more)
+        assert status < 500, (status, answer[:500])
+        assert b"Traceback" not in answer, answer[:2000]
+        if status >= 400:
+            assert json.loads(answer)["error"], answer[:500]
+        return status
+
+    return run
+
+
+_JSON = (b"content-type", b"application/json")
+_JPEG = (b"content-type", b"image/jpeg")
+_FORM = (b"content-type", b"multipart/form-data; boundary=edge")
+_CAMERA = ((b"x-camera-id", b"yard-1"), (b"x-camera-firmware", b"1"))
+_V2: dict[str, Any] = {
+    "id": "1",
+    "inputs": [
+        {"name": "a", "shape": [2], "datatype": "FP64", "data": [1.0, 2.0]},
+        {"name": "b", "shape": [2], "datatype": "FP64", "data": [0.5, 60.0]},
+    ],
+    "outputs": [{"name": "prediction"}],
+}
+
+
+def rows() -> list[bytes]:
+    """Rows and batches, sound and broken."""
+    some: list[Any] = [
+        EXAMPLE_PAIR,
+        {"rows": [EXAMPLE_PAIR] * 3},
+        {"a": 60.0, "b": 1.0},
+        {"a": 1e308, "b": None},
+    ]
+    return [json.dumps(each).encode() for each in some]
+
+
+def tensors() -> list[bytes]:
+    """V2 requests in JSON."""
+    return [json.dumps(_V2).encode(), json.dumps({**_V2, "parameters": {"x": [1]}}).encode()]
+
+
+def binary() -> list[bytes]:
+    """V2 requests with binary tensors, after the length of their JSON."""
+    found = []
+    for dtype, size in (("FP64", "<f8"), ("FP32", "<f4"), ("INT64", "<i8")):
+        inputs = [
+            {
+                "name": name,
+                "shape": [2],
+                "datatype": dtype,
+                "parameters": {"binary_data_size": 2 * int(size[2])},
+            }
+            for name in ("a", "b")
+        ]
+        head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+        body = np.array([1, 2], dtype=size).tobytes() + np.array([3, 4], dtype=size).tobytes()
+        found.append(struct.pack(">H", len(head)) + head + body)
+    return found
+
+
+def labels() -> list[bytes]:
+    """Labels."""
+    entry = {"request_id": "r1", "label": 4.5, "observed_at": "2018-07-01T12:00:00Z"}
+    return [json.dumps([entry]).encode(), json.dumps([entry, {**entry, "label": "paid"}]).encode()]
+
+
+def figures() -> list[bytes]:
+    """Business figures."""
+    return [json.dumps([{"metric": "refunds", "value": 3.5, "at": "2018-07-01T12:00:00Z"}]).encode()]
+
+
+@cache
+def pictures() -> list[bytes]:
+    """Pictures in each format."""
+    import cv2
+
+    frame = shot(scene(1, 96, 128))
+    others = [bytes(cv2.imencode(kind, frame)[1]) for kind in (".png", ".webp")]
+    return [jpeg(frame), *others, jpeg(frame, 30)]
+
+
+def forms() -> list[bytes]:
+    """A picture in a form, as browsers send it."""
+    head = b'--edge\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    part = b'--edge\r\ncontent-disposition: form-data; name="camera"\r\n\r\nyard-2\r\n'
+    return [part + head + picture + b"\r\n--edge--\r\n" for picture in pictures()]
+
+
+_WRITTEN = [request(number, rows=1 + number % 2) for number in range(6)]
+_IDS = {records.id_of(place) for records in _WRITTEN for place in range(len(records))}
+
+
+@cache
+def segments() -> list[bytes]:
+    """A segment that is being written, and one that was closed."""
+    encode, found = Encoder(REGRESSION), []
+    with tempfile.TemporaryDirectory() as folder:
+        for closed in (False, True):
+            segment = Segment(Path(folder) / f"{closed}.arrow", encode.arrow)
+            for start in range(0, 6, 2):
+                segment.write(encode(_WRITTEN[start : start + 2]))
+            segment.close() if closed else segment._file.close()
+            found.append(segment.path.read_bytes())
+    return found
+
+
+@cache
+def sealed() -> list[bytes]:
+    """A sealed file."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = LogWriter(Path(folder), REGRESSION, PATIENT)
+        for records in _WRITTEN:
+            writer.append(records)
+        writer.close()
+        (path,) = Path(folder).glob("*.parquet")
+        return [path.read_bytes()]
+
+
+def logged(suffix: str) -> Callable[[bytes], int]:
+    """Return what reads a log that holds these bytes: the reader, the follower and the sealer."""
+
+    def run(data: bytes) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"20180301T000000.000000-host-1-0{suffix}"
+            path.write_bytes(data)
+            problems: list[str] = []
+            found = read(path.parent, on_problem=problems.append)
+            if suffix == ".arrow" and found.num_rows:  # every batch has its checksum: what reads was written
+                assert set(found["request_id"].to_pylist()) <= _IDS
+            followed = sum(
+                piece.table.num_rows for piece in Follower([path.parent], on_problem=problems.append).poll()
+            )
+            if suffix == ".arrow":
+                assert followed <= sum(len(records) for records in _WRITTEN)
+            LogWriter(path.parent, REGRESSION, PATIENT).close()  # opens, and seals what it finds
+            return found.num_rows
+
+    return run
+
+
+def _admit(data: bytes) -> int:
+    try:
+        return pair().gate.contract.admit(data, 0.0).count
+    except PayloadError:
+        return 0
+
+
+def snapshots() -> list[bytes]:
+    """A health snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        health.save(health.Health("pair", at=1.0, until=2.0, holds=(health.Held("a", "a1"),)), Path(folder))
+        return [(Path(folder) / "pair" / health.NAME).read_bytes()]
+
+
+def _snapshot(data: bytes) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / health.NAME
+        path.write_bytes(data)
+        found = health.load(path)
+        return found is not None and found.stale(1.5)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("contract", rows, _admit),
+        Target("predict", rows, asked(pair, "/predict", _JSON)),
+        Target("v2", tensors, asked(pair, "/v2/models/pair/infer", _JSON)),
+        Target("v2_binary", binary, asked(pair, "/v2/models/pair/infer", prefixed=True)),
+        Target("labels", labels, asked(pair, "/labels", _JSON)),
+        Target("figures", figures, asked(pair, "/metrics-business", _JSON)),
+        Target("picture", pictures, asked(yards, "/predict", _JPEG, *_CAMERA)),
+        Target(
+            "form",
+            forms,
+            asked(yards, "/predict", _FORM, *_CAMERA),
+        ),
+        Target("segment", segments, logged(".arrow")),
+        Target("sealed", sealed, logged(".parquet")),
+        Target("health", snapshots, _snapshot),
+    )
+}
