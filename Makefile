@@ -54,7 +54,7 @@ bench: $(MORE) $(PEERS)
 durability: $(MORE)
 	$(BIN)/python -m bench.durability
 
-# Every target in turn; the tests run each for a moment.
+# Every target in turn, SECONDS_EACH (30) seconds; the tests run each for a moment.
 fuzz: setup
 	$(BIN)/python -m tests.fuzzing $(SECONDS_EACH)
 

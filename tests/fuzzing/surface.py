@@ -21,9 +21,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def explore(client: httpx.Client, *, examples: int, number: int = 0, only: Collection[str] = ()) -> int:
-    """Ask every operation (or those on `only` these paths) with so many cases, valid and broken; return how many were asked."""
-    base = str(client.base_url).rstrip("/")
     """Ask operations (all, or those on `only` these paths) valid and broken cases; return how many."""
+    base = str(client.base_url).rstrip("/")
+    document = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
     asked = 0
     for found in document.get_all_operations():
         operation = found.ok()
