@@ -163,11 +163,11 @@ def _of_model(path: str) -> str | None:
 
 def _operation(path: str, method: str, gate: Gate) -> Json:
     problem = {"$ref": "#/components/schemas/Problem"}
-    text = "text/plain" if path == "/metrics" else "application/json"
+    kinds = ("text/plain", "application/openmetrics-text") if path == "/metrics" else ("application/json",)
     found: Json = {
         "summary": described(path),
         "responses": {
-            "200": {"description": "answered", "content": {text: {}}},
+            "200": {"description": "answered", "content": {kind: {} for kind in kinds}},
             **{
                 status: {
                     "description": why,
