@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("path", "log", "coverage", "serving", "v2", "camera_cost", "camera_drift", "fleet_sim")
+ALL = ("path", "log", "coverage", "serving", "v2", "camera_cost", "camera_drift", "labels", "fleet_sim")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -26,8 +26,11 @@ Floats = NDArray[np.float64]
 
 _ALWAYS = (
     "time", "request_id", "served_by", "prediction", "confidence", "set", "interval_low", "interval_high",
-    "level", "coverage_status", "ood_p", "model", "reference",
+    "level", "coverage_status", "ood_p", "reference",
 )  # fmt: skip
+
+
+_ROWS = 262_144  # joined at a time: each join hashes all labels anew
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,30 @@ def labelled(
     """
     parts: list[dict[str, Any]] = []
     try:
-        found = batches(records, since=since, until=until, on_problem=on_problem)
-        for batch in found:
+        for batch in _narrow(records, slices, since, until, on_problem):
             parts.append(_part(batch, labels, classes, slices))
             while most is not None and sum(len(part["time"]) for part in parts[1:]) >= most:
                 parts.pop(0)
     except LogError as error:
         on_problem(str(error))
     return _whole(parts, labels, classes, slices)
+
+
+def _narrow(
+    records: Path,
+    slices: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+    on_problem: Callable[[str], None],
+) -> Iterator[pa.RecordBatch]:
+    """Read only the columns that are needed, or all where the log does not have every one of them yet."""
+    wanted = (*_ALWAYS, *(SLICE + name for name in slices))
+    try:
+        yield from batches(
+            records, columns=wanted, since=since, until=until, rows=_ROWS, on_problem=on_problem
+        )
+    except LogError:
+        yield from batches(records, since=since, until=until, rows=_ROWS, on_problem=on_problem)
 
 
 def _part(

@@ -51,9 +51,9 @@ class LabelLog:
             {name: [getattr(label, name) for label in labels] for name in Label._fields}
         )
 
-    def close(self) -> None:
-        """Seal what was written."""
-        self._ledger.close()
+    def close(self, timeout: float = 10.0) -> None:
+        """Seal what was written, or leave that after `timeout` seconds to whoever opens it next."""
+        self._ledger.close(timeout)
 
 
 class Labels(NamedTuple):
