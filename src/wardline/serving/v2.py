@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -33,6 +33,13 @@ _EXTENSIONS = ["binary_tensor_data"]
 _BINARY = b"application/octet-stream"
 
 Wanted = dict[str, bool]
+
+
+class Asked(NamedTuple):
+    """A request, and which outputs it asks for in which form."""
+
+    request: InferRequest
+    wanted: Wanted
 
 
 def routes(state: State) -> list[Route]:
@@ -129,14 +136,20 @@ class Infer(Predict):
         until = deadline_of(scope, self._limits.max_timeout_ms)
         header_length = _header_length(scope)
         body = await read_body(scope, receive, self._limits)
-        request, flats = request_of(body, header_length)
-        _refuse_shared_memory(request.inputs)
-        wanted = self._outputs.wanted(request)
-        admission = self._inputs.admission(request.inputs, flats, self._limits.max_rows)
-        admit = partial(_admit, admission, gate.clock)
+        asked: list[Asked] = []
+        admit = partial(self._admit, asked, body, header_length, gate.clock)
         records = await self._walk(gate, admit, len(body), who=who, until=until, receive=receive)
         answer = self._many if records.batch else self._one
-        return answer(gate, request, wanted, records, who)
+        return answer(gate, *asked[0], records, who)
+
+    def _admit(
+        self, asked: list[Asked], body: bytes, header_length: int | None, clock: Callable[[], float]
+    ) -> Admitted:
+        """Read the request where the path is walked: a large one in its thread. Leave it in `asked`."""
+        request, flats = request_of(body, header_length)
+        _refuse_shared_memory(request.inputs)
+        asked.append(Asked(request, self._outputs.wanted(request)))
+        return self._inputs.admission(request.inputs, flats, self._limits.max_rows)(clock())
 
     def _one(
         self, gate: OpenGate, request: InferRequest, wanted: Wanted, records: Records, who: Caller
@@ -161,10 +174,6 @@ class Infer(Predict):
 
     def _response(self, gate: OpenGate, request: InferRequest, parameters: dict[str, Any]) -> InferResponse:
         return InferResponse(gate.gate.name, [], version_of(self._state), request.id, parameters)
-
-
-def _admit(admission: Callable[[float], Admitted], clock: Callable[[], float]) -> Admitted:
-    return admission(clock())
 
 
 def _sent(written: tuple[bytes, int | None], action: str) -> Reply:
