@@ -278,11 +278,18 @@ def test_the_monitor_hears_of_coverage_and_levels_as_labels_come(tmp_path: Path)
     at = [START + DAY * (i // 500) + 60.0 for i in range(len(ids))]
     label(gate, home, ids[:1500], truth[:1500], observed=at[:1500], came=NOW - 2)
     assert listening.look(NOW + 1) == {}  # not so soon again
-    assert listening.look(NOW + 60) == {"employment": Coverage.VALID}
+    assert listening.look(NOW + 60, wait=True) == {"employment": Coverage.VALID}
     level = listening.levels["employment"]
     state = listening.state
     label(gate, home, ids[1500:], turned[1500:], observed=at[1500:], came=NOW - 1)
     again = FromLabels(replace(WATCHED, monitoring=plan), home / "employment", state)
     assert again.levels == {"employment": level}
-    assert again.look(NOW + 120) == {"employment": Coverage.VOID}
+    assert again.look(NOW + 120, wait=True) == {"employment": Coverage.VOID}
     assert again.levels["employment"] > level
+    third = FromLabels(replace(WATCHED, monitoring=plan), home / "employment", state)
+    third.look(NOW + 120)  # as the monitor asks: it does not wait, and has it soon
+    deadline = time.monotonic() + 30
+    while not third.coverage and time.monotonic() < deadline:
+        third.look(NOW + 120)
+    assert third.coverage == again.coverage
+    assert third.levels == again.levels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ class FromLabels:
         self._watched, self._folder, self._on_problem = watched, folder, on_problem
         self._adapted = {rung: msgspec.convert(each, Adapted) for rung, each in (state or {}).items()}
         self._looked = 0.0
+        self._thread: threading.Thread | None = None
         self._seen: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -53,15 +55,34 @@ class FromLabels:
         found: dict[str, Any] = msgspec.to_builtins(self._adapted)
         return found
 
-    def look(self, now: float) -> dict[str, Coverage]:
-        """Judge anew where labels came since the last look; return what is left of each rung's coverage."""
-        if now - self._looked < EVERY_S:
+    def look(self, now: float, *, wait: bool = False) -> dict[str, Coverage]:
+        """Judge anew where labels came since the last look; return what is left of each rung's coverage.
+
+        A long log takes long to join, and the monitor's sign of life must not wait for it: a thread judges,
+        and the next look has what it found. `wait` judges at once.
+        """
+        if now - self._looked < EVERY_S or (self._thread is not None and self._thread.is_alive()):
             return self.coverage
         self._looked = now
         seen = self._stamp()
         if seen == self._seen:
             return self.coverage
         self._seen = seen
+        if wait:
+            self._judge(now)
+            return self.coverage
+        self._thread = threading.Thread(target=self._try, args=(now,), name="wardline-labels", daemon=True)
+        self._thread.start()
+        return self.coverage
+
+    def _try(self, now: float) -> None:
+        try:
+            self._judge(now)
+        except Exception:  # a fault here must be seen, and tried again when more labels come
+            log.exception("the labels of %s could not be judged", self._watched.name)
+            self._on_problem("labels could not be judged; the monitor's log says why")
+
+    def _judge(self, now: float) -> None:
         watched = self._watched
         came = read_labels(self._folder / FOLDER, classes=bool(watched.classes), on_problem=self._on_problem)
         known = labelled(
@@ -70,15 +91,16 @@ class FromLabels:
         )  # fmt: skip
         declared = watched.monitoring.labels
         old = matured(known, maturity(known, declared, now))
+        coverage, levels = dict(self.coverage), dict(self._adapted)
         for rung in watched.rungs:
             found = realised(old, watched.reference, declared, rung)
             if found.status is None:
                 continue
-            self.coverage[rung] = found.status
-            state = adapted(self._adapted.get(rung), old, declared, rung, found.level)
+            coverage[rung] = found.status
+            state = adapted(levels.get(rung), old, declared, rung, found.level)
             if state is not None:
-                self._adapted[rung] = state
-        return self.coverage
+                levels[rung] = state
+        self.coverage, self._adapted = coverage, levels  # replaced whole: whoever reads sees one or the other
 
     def _stamp(self) -> tuple[tuple[str, int], ...]:
         """Tell whether labels came: by the files and their sizes, which only grow."""
