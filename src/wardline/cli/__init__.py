@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "wardline.cli.check:check_command",
     "detect": "wardline.cli.detect:detect",
     "diff": "wardline.cli.diff:diff",
+    "drift": "wardline.cli.drift:drift",
     "enrol": "wardline.cli.enrol:enrol",
     "labels": "wardline.cli.labels:labels",
     "monitor": "wardline.cli.monitor:monitor",

@@ -15,6 +15,9 @@ import duckdb
 
 CHUNK = 8192  # rows held as Python objects at a time
 
+TRUE_TO_NAN = "SET disabled_optimizers = 'statistics_propagation'"
+"""DuckDB 2.0 believes the extremes that Parquet keeps, which leave NaN out: `isnan` would be always false."""
+
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".tsv", ".txt"}
 _HEAD = 100_000  # rows of a CSV that say what its columns are, before the rest is held to it
@@ -40,6 +43,7 @@ class Table:
         self._database = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true"}
         )
+        self._run(TRUE_TO_NAN)
         self._types: dict[str, str] = {}  # of columns in CSV files, where only their text says it
         loose = [file for file in self.files if _kind(file) == "csv"]
         if loose:

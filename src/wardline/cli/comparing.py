@@ -1,0 +1,138 @@
+"""Comparing two sides by their counts, judged as the monitor judges: the answer of `wardline drift`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.cli.counting import Counted, Counts, Side, count
+from wardline.cli.freezing import bin_names
+from wardline.monitor.judge import Limits, compare
+from wardline.monitor.signal import Signal, Standing, settle, worst
+
+REFERENCE, WINDOW = "reference", "window"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared: signals (one a slice and feature, settled), the counts behind them, and notes."""
+
+    signals: list[Signal]
+    bins: Mapping[str, list[str]]
+    before: Mapping[tuple[str, str], NDArray[np.int64]]
+    now: Mapping[tuple[str, str], NDArray[np.int64]]
+    notes: list[str]
+
+    @property
+    def verdict(self) -> Standing:
+        """The sternest standing of all signals."""
+        return worst(self.signals)
+
+
+def contrast(
+    sides: Sequence[Side],
+    columns: Sequence[Counted],
+    limits: Limits,
+    level: float,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Comparison:
+    """Count the sides and judge each feature of each slice, at a false discovery rate over all of them.
+
+    One side is the window; where the other is missing the profiles' own counts are the reference. A slice
+    that the reference does not have apart is compared with all of it.
+    """
+    counts = count(sides, columns, advance)
+    timed = any(side.time is not None for side in sides if side.name == WINDOW)
+    paired = any(side.name == REFERENCE for side in sides)
+    signals, before, now = [], {}, {}
+    notes = []
+    if not timed:
+        notes.append(
+            "rows count as independent: name their --time, and what their dependence costs is counted too"
+        )
+    unmatched = set()
+    names = {column.name: bin_names(column.profile) for column in columns}
+    for column in columns:
+        for slice_ in sorted(
+            {each for side, each, feature in counts if (side, feature) == (WINDOW, column.name)}
+        ):
+            blocks = counts[WINDOW, slice_, column.name]
+            held = _held(counts, slice_, column, paired=paired)
+            if held is None:
+                unmatched.add(slice_)
+                continue
+            window = blocks.sum(axis=0)
+            sequence = blocks
+            if paired:  # a longer reference knows of slower dependence
+                sequence = np.concatenate([counts[REFERENCE, slice_, column.name], blocks])
+            signal = compare(
+                Signal("drift.psi", column.name, slice_), held, window, limits,
+                blocks=sequence if timed else None, label=names[column.name].__getitem__,
+            )  # fmt: skip
+            signals.append(signal)
+            before[slice_, column.name], now[slice_, column.name] = held, window
+    if unmatched:
+        notes.append(f"only in the window: {', '.join(sorted(unmatched))}")
+    return Comparison(settle(signals, level), names, before, now, notes)
+
+
+def _held(counts: Counts, slice_: str, column: Counted, *, paired: bool) -> NDArray[np.int64] | None:
+    if not paired:
+        return column.profile.counts
+    found = counts.get((REFERENCE, slice_, column.name))
+    return None if found is None else found.sum(axis=0)
+
+
+def tree(made: Comparison, asked: Mapping[str, Any], until: str | None, since: str | None) -> dict[str, Any]:
+    """Return the answer for programs."""
+    moved = [each for each in made.signals if each.standing in (Standing.WARN, Standing.ALERT)]
+    return {
+        "verdict": made.verdict.value,
+        **asked,
+        "events": [_event(each, since, until) for each in sorted(moved, key=lambda each: -each.effect)],
+        "signals": [_signal(each) for each in made.signals],
+        "notes": made.notes,
+    }
+
+
+def _event(signal: Signal, since: str | None, until: str | None) -> dict[str, Any]:
+    return {
+        "at": since,
+        "until": until,
+        "subjects": [signal.subject],
+        "slice": signal.slice or None,
+        "kind": signal.name,
+        "severity": signal.standing.value,
+        "effect": signal.effect,
+        "p_value": signal.p_value,
+        "explanation": sentence(signal),
+    }
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    known = signal.p_value == signal.p_value
+    return {
+        "subject": signal.subject,
+        "slice": signal.slice or None,
+        "standing": signal.standing.value,
+        "psi": signal.effect,
+        "p_value": signal.p_value if known else None,
+        "rows": signal.rows,
+        "effective_rows": signal.effective if signal.effective == signal.effective else None,
+        "plain_rule": signal.plain,
+        "moved": [
+            {"bin": each.bin, "before": each.before, "now": each.now, "part": each.part}
+            for each in signal.moved
+        ],
+    }
+
+
+def sentence(signal: Signal) -> str:
+    """Say in one sentence what moved."""
+    parts = ", ".join(f"{each.bin}: {each.before:.1%} to {each.now:.1%}" for each in signal.moved[:3])
+    where = f" in {signal.slice}" if signal.slice else ""
+    return f"{signal.subject}{where}: PSI {signal.effect:.3g} over {signal.rows:,} rows ({parts})"

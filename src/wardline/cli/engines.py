@@ -1,0 +1,121 @@
+"""Engines that count: DuckDB in this process, or Spark for what one machine cannot hold."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import ibis
+from ibis.expr import types as ir
+
+from wardline.cli.tables import TRUE_TO_NAN, Table, quoted
+from wardline.log.files import sources
+from wardline.log.seal import PARQUET
+
+MEMORY = "384MB"
+"""What DuckDB may hold; counting needs far less."""
+
+
+class Opened:
+    """An engine that is connected; `read` gives files as one table."""
+
+    def __init__(self, backend: Any, session: Any = None) -> None:
+        self._backend, self._session = backend, session
+        self._views = 0
+
+    def read(self, files: Sequence[Path], *, log: bool = False) -> ir.Table:
+        """Return Parquet files as one table; columns that a file lacks are null in it."""
+        paths = [str(file.resolve()) for file in files]
+        self._views += 1
+        if self._session is None and log:  # Ibis has no name for DuckDB's nanoseconds with a zone
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            self._backend.raw_sql(
+                f"CREATE TEMP VIEW side{self._views} AS SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time) "  # noqa: S608 - our own view over the user's own files
+                f"FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+            )
+            return self._backend.table(f"side{self._views}")
+        if self._session is None:
+            return self._backend.read_parquet(paths, union_by_name=True, hive_partitioning=False)
+        frame = self._session.read.option("mergeSchema", "true").parquet(*paths)
+        if log:  # Spark has no nanoseconds: it reads them as whole numbers
+            frame = frame.selectExpr("* EXCEPT (time)", "timestamp_micros(time DIV 1000) AS time")
+        frame.createOrReplaceTempView(f"side{self._views}")
+        return self._backend.table(f"side{self._views}")
+
+
+@contextmanager
+def engine(name: str) -> Iterator[Opened]:
+    """Connect to an engine while it lasts: `duckdb`, `spark` (this machine), or `spark://HOST:PORT`."""
+    if name == "duckdb":
+        backend = ibis.duckdb.connect(memory_limit=MEMORY, autoinstall_known_extensions=False)
+        backend.raw_sql(TRUE_TO_NAN)
+        try:
+            yield Opened(backend)
+        finally:
+            backend.disconnect()
+        return
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra that few have
+    except ImportError:
+        raise click.UsageError("--engine spark needs pyspark: pip install 'wardline[spark]'") from None
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    master = "local[2]" if name == "spark" else name
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "8",
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
+    }
+    builder = SparkSession.builder.master(master).appName("wardline drift")
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    try:
+        yield Opened(ibis.pyspark.connect(session), session)
+    finally:
+        session.stop()
+
+
+@contextmanager
+def parquet_of(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Give files as Parquet: those that are, as they are; CSV through a copy that goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="wardline-") as folder:
+        found = []
+        for place, file in enumerate(files):
+            if file.suffix.lower() in (".parquet", ".pq"):
+                found.append(file)
+                continue
+            table = Table([file])
+            copy = Path(folder) / f"{place}.parquet"
+            table.save(copy, {name: quoted(name) for name in table.columns}, "true", "true")
+            table.close()
+            found.append(copy)
+        yield found
+
+
+@contextmanager
+def parquet_of_log(directory: Path) -> Iterator[list[Path]]:
+    """Give a gate's log as Parquet: sealed files as they are, what is still being written as copies."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - beside the one line that needs it
+
+    with tempfile.TemporaryDirectory(prefix="wardline-") as folder:
+        found = []
+        for place, source in enumerate(
+            sources(directory, lambda problem: click.echo(f"warning: {problem}", err=True))
+        ):
+            if source.path.name.endswith(PARQUET) and source.path.exists():
+                found.append(source.path)
+                continue
+            table = source.load(source.schema.names, None, None)
+            if table is not None and table.num_rows:
+                copy = Path(folder) / f"{place}.parquet"
+                pq.write_table(table, copy)
+                found.append(copy)
+        yield found
