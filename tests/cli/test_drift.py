@@ -17,7 +17,7 @@ from tests.monitor import traffic
 from wardline.cli import cli
 from wardline.cli.comparing import REFERENCE, WINDOW, contrast
 from wardline.cli.counting import Counted, Side, count
-from wardline.cli.engines import engine, parquet_of_log
+from wardline.cli.engines import SECONDS, engine, parquet_of_log
 from wardline.cli.freezing import freeze
 from wardline.cli.logged import answers, chosen
 from wardline.monitor.judge import Limits
@@ -153,13 +153,13 @@ def test_a_log_is_compared_with_its_reference_and_with_itself(tmp_path: Path) ->
     one = noon + timedelta(minutes=30)
     with parquet_of_log(tmp_path) as files, engine("duckdb") as opened:
         rows = opened.read(files, log=True)
-        window = Side(WINDOW, chosen(rows, when=(one, None), log=True), None, "time")
-        before = Side(REFERENCE, chosen(rows, when=(None, one), log=True), None, "time")
+        window = Side(WINDOW, chosen(rows, when=(one, None), log=True), None, SECONDS)
+        before = Side(REFERENCE, chosen(rows, when=(None, one), log=True), None, SECONDS)
         columns = answers(known, None)
         alone = contrast([window], columns, LIMITS, 0.05)
         both = contrast([window, before], columns, LIMITS, 0.05)
-        calm = contrast([Side(WINDOW, before.rows, None, "time")], columns, LIMITS, 0.05)
-        by = contrast([Side(WINDOW, window.rows, "slice.channel", "time")], columns, LIMITS, 0.05)
+        calm = contrast([Side(WINDOW, before.rows, None, SECONDS)], columns, LIMITS, 0.05)
+        by = contrast([Side(WINDOW, window.rows, "slice.channel", SECONDS)], columns, LIMITS, 0.05)
         with pytest.raises(Exception, match="no COL=VALUE"):
             chosen(rows, slices=["nope=1"])
     for made in (alone, both):

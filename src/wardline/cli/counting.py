@@ -146,7 +146,8 @@ def _block(rows: ir.Table, column: str | None, stretch: tuple[float, float]) -> 
 def _seconds(values: Any) -> Any:
     kind = values.type()
     if kind.is_timestamp() or kind.is_date():
-        return values.cast("timestamp").epoch_seconds().cast("float64")
+        moment = values.cast("timestamp")  # whole seconds first: one engine rounds, another cuts off
+        return moment.truncate("s").epoch_seconds().cast("float64")
     return values.cast("float64")
 
 

@@ -18,7 +18,7 @@ from wardline.cli.comparing import REFERENCE, WINDOW, Comparison, contrast, tree
 from wardline.cli.counting import Counted, Side
 from wardline.cli.detect import progress
 from wardline.cli.drift_page import page
-from wardline.cli.engines import engine, parquet_of, parquet_of_log
+from wardline.cli.engines import SECONDS, engine, parquet_of, parquet_of_log
 from wardline.cli.freezing import freeze
 from wardline.cli.logged import answers, chosen, stretch
 from wardline.cli.target import load, watched
@@ -138,11 +138,11 @@ def _log(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str | No
             )
         filters = {name: asked[name] for name in ("action", "camera", "version")}
         filters["slices"] = [f"slice.{each}" for each in asked["slices"]]
-        sides = [Side(WINDOW, chosen(rows, when=when, log=True, **filters), by, "time")]
+        sides = [Side(WINDOW, chosen(rows, when=when, log=True, **filters), by, SECONDS)]
         if asked["against"]:
             start, _, end = asked["against"].partition("/")
             other = stretch(start or None, end or None, now)
-            sides.append(Side(REFERENCE, chosen(rows, when=other, log=True, **filters), by, "time"))
+            sides.append(Side(REFERENCE, chosen(rows, when=other, log=True, **filters), by, SECONDS))
         limits = Limits(gate.monitoring.warn, gate.monitoring.alert, _ROWS)
         with progress("counting", asked["form"], len(counted)) as advance:
             made = contrast(sides, counted, limits, asked["level"], advance)

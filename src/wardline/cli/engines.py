@@ -21,6 +21,10 @@ MEMORY = "384MB"
 """What DuckDB may hold; counting needs far less."""
 
 
+SECONDS = "wardline_seconds"
+"""The time of a log's rows as a number, to the last digit the same on all engines."""
+
+
 class Opened:
     """An engine that is connected; `read` gives files as one table."""
 
@@ -35,15 +39,17 @@ class Opened:
         if self._session is None and log:  # Ibis has no name for DuckDB's nanoseconds with a zone
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             self._backend.raw_sql(
-                f"CREATE TEMP VIEW side{self._views} AS SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time) "  # noqa: S608 - our own view over the user's own files
-                f"FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+                f"CREATE TEMP VIEW side{self._views} AS SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time), "  # noqa: S608 - our own view over the user's own files
+                f"epoch_ns(time) / 1e9 AS {SECONDS} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
             )
             return self._backend.table(f"side{self._views}")
         if self._session is None:
             return self._backend.read_parquet(paths, union_by_name=True, hive_partitioning=False)
         frame = self._session.read.option("mergeSchema", "true").parquet(*paths)
         if log:  # Spark has no nanoseconds: it reads them as whole numbers
-            frame = frame.selectExpr("* EXCEPT (time)", "timestamp_micros(time DIV 1000) AS time")
+            frame = frame.selectExpr(
+                "* EXCEPT (time)", "timestamp_micros(time DIV 1000) AS time", f"time / 1e9 AS {SECONDS}"
+            )
         frame.createOrReplaceTempView(f"side{self._views}")
         return self._backend.table(f"side{self._views}")
 

@@ -1,0 +1,198 @@
+"""Known changes and quiet streams: `wardline detect` beside Evidently, NannyML, alibi-detect and river.
+
+`python -m bench.drift_peers DATA` (or WARDLINE_DATA): the folder that holds elec2, taxi_nyc_2018_2019h1,
+landsat_sensor_change, market_daily_to_2016, acs_employment_ma and weather_noaa. Peers have their defaults, and
+look at windows of 500 rows; they run in .venv-peers. Then the speed of a drift report over a million rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+WARDLINE = Path(sys.executable).with_name("wardline")
+PEERS = Path(".venv-peers/bin/python")
+WORKER = Path(__file__).with_name("drift_streams.py")
+WINDOW = 500
+ROWS = 1_000_000
+
+
+class Stream(NamedTuple):
+    """A stream: its rows in order as SQL, the first changed row by SQL (None: nothing changes), and what is right."""
+
+    name: str
+    sql: str
+    reference: int
+    change: str | None
+    right: tuple[str, ...]
+    season: str = "none"
+
+
+def streams(data: Path) -> list[Stream]:
+    """The streams, of numbers only: that is what every peer takes."""
+    taxi = f"read_csv('{data}/taxi_nyc_2018_2019h1/*.csv.gz', strict_mode=false, types={{'congestion_surcharge': 'DOUBLE'}})"
+    acs = f"read_parquet(['{data}/acs_employment_ma/reference_2015.parquet', '{data}/acs_employment_ma/analysis_*.parquet'])"
+    return [
+        Stream(
+            "elec2", f"SELECT row_number() OVER () AS t, vicprice, vicdemand, transfer FROM '{data}/elec2/electricity.csv.gz'",
+            9_000, "t >= 17425", ("vicprice", "vicdemand", "transfer"),
+        ),
+        Stream(
+            "taxi", f"SELECT epoch(pickup_datetime) AS t, fare_amount, total_amount, extra, congestion_surcharge, trip_distance "
+            f"FROM {taxi} WHERE pickup_datetime BETWEEN '2018-09-01' AND '2019-07-01' ORDER BY t",
+            20_000, "t >= epoch(TIMESTAMP '2019-02-02')", ("total_amount", "extra", "congestion_surcharge"),
+        ),
+        Stream(
+            "landsat", f"SELECT epoch(CAST(date AS TIMESTAMP)) AS t, SR_B1, SR_B4, SR_B5, SR_B6, SR_B7 "
+            f"FROM '{data}/landsat_sensor_change/landsat_points_example.parquet' ORDER BY t",
+            1_500, "t >= epoch(TIMESTAMP '2013-06-03')", ("SR_B1", "SR_B4", "SR_B5", "SR_B6"),
+        ),
+        Stream(
+            "VIX", f"SELECT epoch(DATE) AS t, CLOSE AS vix FROM '{data}/market_daily_to_2016/vix.csv'",
+            1_360, "t >= epoch(TIMESTAMP '2008-09-15')", ("vix",),
+        ),
+        Stream(
+            "Brent", f"SELECT epoch(Date) AS t, Price AS brent FROM '{data}/market_daily_to_2016/brent.csv'",
+            1_503, "t >= epoch(TIMESTAMP '2014-09-15')", ("brent",),
+        ),
+        Stream(
+            "employment", f"SELECT year AS t, AGEP, CAST(SEX AS DOUBLE) AS sex, CAST(DIS AS DOUBLE) AS dis, "
+            f"prediction, predicted_probability FROM {acs} ORDER BY year, hash(id)",
+            68_784, None, (),
+        ),
+        Stream(
+            "weather", f"SELECT row_number() OVER () * 86400 AS t, feat_1, feat_2, feat_3, feat_7, feat_8 "
+            f"FROM '{data}/weather_noaa/weather.csv.gz' LIMIT 12600",
+            3_652, None, (), "year",
+        ),
+    ]  # fmt: skip
+
+
+def ours(file: Path, stream: Stream, change: int) -> dict[str, Any]:
+    """Ask `wardline detect` of the same rows, with the time where a season is asked for."""
+    asked = [
+        str(WARDLINE),
+        "detect",
+        str(file),
+        "--reference-rows",
+        str(stream.reference),
+        "--format",
+        "json",
+    ]
+    if stream.season != "none":
+        asked += ["--step", "1d", "--season", stream.season]
+    began = _children()
+    told = json.loads(subprocess.run(asked, capture_output=True, text=True, check=False).stdout)
+    events = told["events"]
+    early = [each for each in events if change < 0 or max(each["row"], each["interval"][1]) < change]
+    hits = [
+        each for each in events
+        if change >= 0 and each not in early and set(each["subjects"]) & set(stream.right)
+    ]  # fmt: skip
+    told_at = [each["told"] for each in hits]
+    return {
+        "peer": "wardline", "windows": None, "false": len(early), "delay": told_at[0] - change + 1 if hits else None,
+        "found": [(each["row"], each["subjects"]) for each in hits[:1]], "cpu_s": round(_children() - began, 1),
+    }  # fmt: skip
+
+
+def compare(data: Path) -> Iterator[tuple[Stream, list[dict[str, Any]]]]:
+    for stream in streams(data):
+        with tempfile.TemporaryDirectory() as folder:
+            table = duckdb.sql(stream.sql).to_arrow_table()
+            change = -1
+            if stream.change:
+                moments = duckdb.sql(f"SELECT {stream.change} AS changed FROM ({stream.sql})").fetchnumpy()[
+                    "changed"
+                ]
+                change = int(np.argmax(moments))
+            file = Path(folder) / "stream.parquet"
+            pq.write_table(table.drop_columns(["t"]), file)
+            rows = [ours(file, stream, change)]
+            asked = [str(PEERS), str(WORKER), str(file), str(stream.reference), str(WINDOW), str(change)]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=1200)
+            rows += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+            yield stream, rows
+
+
+def million(folder: Path, name: str, shift: float) -> Path:
+    rng = np.random.default_rng(int(shift * 10))
+    file = folder / f"{name}.parquet"
+    columns = {f"x{i}": rng.normal(shift * (i < 3), 1.0, ROWS).astype(np.float32) for i in range(30)}
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+def speed() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        one, other = million(Path(name), "a", 0.0), million(Path(name), "b", 1.0)
+        print(
+            f"\ndrift report, {ROWS:,} x 30 against {ROWS:,} x 30\n| | CPU s | wall s | GB |\n|---|---|---|---|"
+        )
+        began, wall = _children(), time.perf_counter()
+        subprocess.run(
+            [str(WARDLINE), "drift", str(one), str(other), "--format", "json"],
+            capture_output=True,
+            check=False,
+        )
+        spent = _children() - began
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        print(
+            f"| wardline drift, process and reading included | {spent:.1f} | {time.perf_counter() - wall:.1f} | {peak:.2f} |"
+        )
+        for peer in ("evidently", "nannyml", "alibi-detect"):
+            asked = [str(PEERS), str(WORKER), "--speed", str(one), str(other), peer]
+            try:
+                done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=400)
+                told = json.loads(done.stdout.splitlines()[-1])
+                print(
+                    f"| {peer}, report only | {told['cpu_s']} | {told['wall_s']} | {told['gb']} |", flush=True
+                )
+            except (subprocess.TimeoutExpired, IndexError, ValueError):
+                print(f"| {peer} | did not finish in 400 s | | |", flush=True)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    asked = [each for each in sys.argv[1:] if not each.startswith("-") and Path(each).is_dir()]
+    data = Path(asked[0] if asked else os.environ.get("WARDLINE_DATA", "data"))
+    if (data / "elec2").is_dir():
+        print("| stream | | delay in rows | false alarms | CPU s |\n|---|---|---|---|---|")
+        for stream, rows in compare(data):
+            for row in rows:
+                if "error" in row:
+                    print(f"| {stream.name} | {row['peer']} | {row['error']} | | |", flush=True)
+                    continue
+                delay = (
+                    "-" if not stream.change else row["delay"] if row["delay"] is not None else "not found"
+                )
+                false = (
+                    f"{row['false']} events"
+                    if row["windows"] is None
+                    else f"{row['false']} of {row['windows']} windows"
+                )
+                print(f"| {stream.name} | {row['peer']} | {delay} | {false} | {row['cpu_s']} |", flush=True)
+    else:
+        print(f"no streams in {data}: give the folder, or WARDLINE_DATA")
+    speed()
+
+
+if __name__ == "__main__":
+    main()
