@@ -1,3 +1,4 @@
+# ruff: noqa: S608, E501 - the SQL is this file's own, over the folder that is given; one stream a line
 """Known changes and quiet streams: `wardline detect` beside Evidently, NannyML, alibi-detect and river.
 
 `python -m bench.drift_peers DATA` (or WARDLINE_DATA): the folder that holds elec2, taxi_nyc_2018_2019h1,
@@ -121,8 +122,20 @@ def compare(data: Path) -> Iterator[tuple[Stream, list[dict[str, Any]]]]:
                 change = int(np.argmax(moments))
             file = Path(folder) / "stream.parquet"
             pq.write_table(table.drop_columns(["t"]), file)
+            columns = {
+                name: table[name].to_numpy().astype(float) for name in table.column_names if name != "t"
+            }
+            np.savez(file.with_suffix(".npz"), **columns)
             rows = [ours(file, stream, change)]
-            asked = [str(PEERS), str(WORKER), str(file), str(stream.reference), str(WINDOW), str(change)]
+            asked = [
+                str(PEERS),
+                "-P",
+                str(WORKER),
+                str(file.with_suffix(".npz")),
+                str(stream.reference),
+                str(WINDOW),
+                str(change),
+            ]
             done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=1200)
             rows += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
             yield stream, rows
@@ -133,6 +146,7 @@ def million(folder: Path, name: str, shift: float) -> Path:
     file = folder / f"{name}.parquet"
     columns = {f"x{i}": rng.normal(shift * (i < 3), 1.0, ROWS).astype(np.float32) for i in range(30)}
     pq.write_table(pa.table(columns), file)
+    np.savez(file.with_suffix(".npz"), **columns)
     return file
 
 
@@ -154,7 +168,14 @@ def speed() -> None:
             f"| wardline drift, process and reading included | {spent:.1f} | {time.perf_counter() - wall:.1f} | {peak:.2f} |"
         )
         for peer in ("evidently", "nannyml", "alibi-detect"):
-            asked = [str(PEERS), str(WORKER), "--speed", str(one), str(other), peer]
+            asked = [
+                str(PEERS),
+                "-P",
+                str(WORKER),
+                "--speed",
+                *(str(each.with_suffix(".npz")) for each in (one, other)),
+                peer,
+            ]
             try:
                 done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=400)
                 told = json.loads(done.stdout.splitlines()[-1])
@@ -162,7 +183,7 @@ def speed() -> None:
                     f"| {peer}, report only | {told['cpu_s']} | {told['wall_s']} | {told['gb']} |", flush=True
                 )
             except (subprocess.TimeoutExpired, IndexError, ValueError):
-                print(f"| {peer} | did not finish in 400 s | | |", flush=True)
+                print(f"| {peer} | did not finish in 400 s, or failed | | |", flush=True)
 
 
 def _children() -> float:

@@ -1,12 +1,16 @@
+# ruff: noqa: PLC0415 - each peer is imported when its turn comes: all of them take a minute
 """Other makers' drift detectors with their defaults, on one stream; run by `drift_peers` in .venv-peers.
 
-Usage: python drift_streams.py STREAM.parquet REFERENCE WINDOW CHANGE, where CHANGE is the first changed row (-1:
-none). Or: python drift_streams.py --speed A.parquet B.parquet PEER.
+Usage: python -P drift_streams.py STREAM.npz REFERENCE WINDOW CHANGE, where CHANGE is the first changed row
+(-1: none). Or: python -P drift_streams.py --speed A.npz B.npz PEER. (-P: files beside this one are no modules
+of theirs.)
 """
 
 from __future__ import annotations
 
 import json
+import os
+import resource
 import sys
 import time
 import warnings
@@ -15,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 warnings.filterwarnings("ignore")
+os.environ |= {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
 
 
 def evidently(reference, live, window):
@@ -62,8 +67,13 @@ def river(reference, live, window):
 PEERS = {"evidently": evidently, "nannyml": nannyml, "alibi-detect": alibi_detect, "river": river}
 
 
+def table(path):
+    stored = np.load(path)
+    return pd.DataFrame({name: stored[name] for name in stored.files})
+
+
 def stream(path, reference_rows, window, change):
-    rows = pd.read_parquet(path)
+    rows = table(path)
     rows = rows.fillna(rows.iloc[:reference_rows].median()).fillna(
         -1.0
     )  # not all of them take missing values
@@ -72,26 +82,26 @@ def stream(path, reference_rows, window, change):
         began = time.process_time()
         try:
             fired = list(peer(reference.sample(min(len(reference), 20_000), random_state=1), live, window))
-        except Exception as error:  # noqa: BLE001 - what a peer cannot do is part of the table
+        except Exception as error:  # what a peer cannot do is part of the table
             print(json.dumps({"peer": name, "error": f"{type(error).__name__}: {error}"[:120]}), flush=True)
             continue
         starts = reference_rows + np.arange(len(fired)) * window
-        quiet = [f for f, start in zip(fired, starts) if change < 0 or start + window <= change]
+        quiet = [f for f, start in zip(fired, starts, strict=True) if change < 0 or start + window <= change]
         hits = [
-            start + window - change for f, start in zip(fired, starts) if f and start + window > change >= 0
+            start + window - change
+            for f, start in zip(fired, starts, strict=True)
+            if f and start + window > change >= 0
         ]
-        told = {"peer": name, "windows": len(quiet), "false": int(sum(quiet)), "delay": int(hits[0]) if hits else None,
-                "cpu_s": round(time.process_time() - began, 1)}  # fmt: skip
+        told = {"peer": name, "windows": len(quiet), "false": int(sum(quiet))}
+        told |= {"delay": int(hits[0]) if hits else None, "cpu_s": round(time.process_time() - began, 1)}
         print(json.dumps(told), flush=True)
 
 
 def speed(first, second, peer):
-    reference, live = pd.read_parquet(first), pd.read_parquet(second)
+    reference, live = table(first), table(second)
     began = time.process_time(), time.perf_counter()
     list(PEERS[peer](reference, live, len(live)))
     spent = time.process_time() - began[0], time.perf_counter() - began[1]
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({"cpu_s": round(spent[0], 1), "wall_s": round(spent[1], 1), "gb": round(peak, 2)}))
 

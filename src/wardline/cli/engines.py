@@ -38,10 +38,10 @@ class Opened:
         self._views += 1
         if self._session is None and log:  # Ibis has no name for DuckDB's nanoseconds with a zone
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            self._backend.raw_sql(
-                f"CREATE TEMP VIEW side{self._views} AS SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time), "  # noqa: S608 - our own view over the user's own files
-                f"epoch_ns(time) / 1e9 AS {SECONDS} FROM read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
-            )
+            seconds = f"epoch_ns(time) / 1e9 AS {SECONDS}"
+            source = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+            made = f"SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time), {seconds} FROM {source}"  # noqa: S608 - the user's own files
+            self._backend.raw_sql(f"CREATE TEMP VIEW side{self._views} AS {made}")
             return self._backend.table(f"side{self._views}")
         if self._session is None:
             return self._backend.read_parquet(paths, union_by_name=True, hive_partitioning=False)
