@@ -5,7 +5,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("path", "log", "coverage", "serving", "v2", "camera_cost", "camera_drift", "labels", "fleet_sim")
+ALL = (
+    "path",
+    "log",
+    "coverage",
+    "serving",
+    "v2",
+    "camera_cost",
+    "camera_drift",
+    "labels",
+    "fleet_sim",
+    "audit",
+    "drift_peers",
+)
 
 
 def main() -> None:
