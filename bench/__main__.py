@@ -6,18 +6,10 @@ import importlib
 import sys
 
 ALL = (
-    "path",
-    "log",
-    "coverage",
-    "serving",
-    "v2",
-    "camera_cost",
-    "camera_drift",
-    "labels",
-    "fleet_sim",
-    "audit",
-    "drift_peers",
-)
+ALL = (
+    "path", "log", "coverage", "serving", "v2", "tracing",
+    "camera_cost", "camera_drift", "labels", "fleet_sim", "audit", "drift_peers",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -161,3 +161,33 @@ def test_the_page_is_what_prometheus_takes(tmp_path: Path) -> None:
     text = Metrics(gate(), tmp_path).render().decode()
     for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE):
         assert re.fullmatch(r"wardline_[a-z_]+", name)
+
+
+def test_rows_by_bin_are_written_as_the_library_writes_them(tmp_path: Path) -> None:
+    from prometheus_client import generate_latest
+    from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+    from prometheus_client.registry import Collector, CollectorRegistry
+
+    from guards.taxi import gate as taxi
+
+    taxi.close()
+    metrics = Metrics(taxi, tmp_path)
+    opened = taxi.open(Settings(home=tmp_path))
+    metrics.open(opened)
+    for miles in (1.0, 2.5, 2.5, 120.0):
+        row = {**taxi.contract.examples[0], "trip_distance": miles}
+        metrics.observe(opened.walk(lambda row=row: taxi.contract.admit(row), "id", "a" * 32))  # type: ignore[misc] # its default is the row
+    taxi.close()
+    found = metrics.families()
+    assert found.bins is not None
+
+    class Library(Collector):
+        def collect(self) -> Any:
+            yield from metrics._bins.families(found.counts)  # type: ignore[union-attr] # it was opened
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Library())
+    for generate in (generate_latest, generate_openmetrics):
+        theirs = generate(registry).decode().removesuffix("# EOF\n")
+        assert found.bins.text(found.counts, generate).decode() == theirs
+    assert list(openmetrics(metrics.render(openmetrics=True).decode()))

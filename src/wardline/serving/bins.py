@@ -58,6 +58,16 @@ class BinCounts:
                     self._counts["bin", name, str(place)] += rows
             self._counts["strange", name] += strange
 
+    def keys(self) -> dict[str, Iterator[Key]]:
+        """Return the keys of each family that counts, in the order of its samples."""
+        binners = self._binners.items()
+        return {
+            "wardline_feature_bin_rows_total": (
+                ("bin", name, str(place)) for name, binner in binners for place in range(binner.size)
+            ),
+            "wardline_feature_strange_rows_total": (("strange", name) for name, _ in binners),
+        }
+
     def families(self, total: Mapping[Key, int]) -> Iterator[Any]:
         """Give the counts of all workers, and what they are compared with."""
         rows = CounterMetricFamily(

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 from wardline import health
 from wardline.gate import Gate, OpenGate
 from wardline.record import STAGES
-from wardline.serving.bins import BinCounts, Key
+from wardline.serving.bin_page import BinPage
+from wardline.serving.bins import Key
 from wardline.serving.gauges import Gauges, age_s, of_health
 
 EDGES_US = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000)
@@ -54,15 +55,15 @@ class Families(Collector):
         opened: OpenGate | None,
         counts: Mapping[Key, int],
         *,
-        bins: BinCounts | None,
+        bins: BinPage | None,
         gauges: Gauges,
         exemplars: Exemplars,
         told: health.Health | None,
     ) -> None:
         self._gate = gate
         self._opened = opened
-        self._counts = counts
-        self._bins = bins
+        self.bins = bins
+        self.counts = counts
         self._gauges = gauges
         self._exemplars = exemplars
         self._told = told
@@ -74,7 +75,7 @@ class Families(Collector):
             kind: CounterMetricFamily(name, told, labels=["gate", *labels])
             for kind, (name, told, labels) in _COUNTERS.items()
         }
-        for key, count in self._counts.items():
+        for key, count in self.counts.items():
             if key[0] in counters:
                 counters[key[0]].add_metric([gate, *key[1:]], count)
         yield from counters.values()
@@ -89,8 +90,6 @@ class Families(Collector):
         yield self._stages(gate)
         yield from self._infos(gate)
         yield from self._monitor(gate)
-        if self._bins is not None:
-            yield from self._bins.families(self._counts)
 
     def _infos(self, gate: str) -> Iterator[GaugeMetricFamily]:
         owner = self._gate.owner
@@ -145,9 +144,9 @@ class Families(Collector):
             total = 0
             buckets: list[Any] = []
             for place in range(len(EDGES_US) + 1):
-                total += self._counts.get(("stage", stage, str(place)), 0)
+                total += self.counts.get(("stage", stage, str(place)), 0)
                 edge = str(EDGES_US[place] / 1e6) if place < len(EDGES_US) else "+Inf"
                 seen = self._exemplars.get((stage, str(place)))
                 buckets.append((edge, total, seen and Exemplar({"trace_id": seen[0]}, seen[1], seen[2])))
-            family.add_metric([gate, stage], buckets, self._counts.get(("stage_sum", stage), 0) / 1e6)
+            family.add_metric([gate, stage], buckets, self.counts.get(("stage_sum", stage), 0) / 1e6)
         return family

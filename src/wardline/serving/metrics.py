@@ -20,6 +20,7 @@ from prometheus_client.registry import CollectorRegistry
 from wardline import health
 from wardline.gate import Gate, OpenGate
 from wardline.record import STAGES, Records
+from wardline.serving.bin_page import BinPage, Generate
 from wardline.serving.bins import BinCounts, Key
 from wardline.serving.families import EDGES_US, Families
 from wardline.serving.gauges import Gauges, alive, gauges, together
@@ -56,6 +57,7 @@ class Metrics:
         self._written: Counter[Key] = Counter()
         self._opened: OpenGate | None = None
         self._bins: BinCounts | None = None
+        self._page: BinPage | None = None
         self._waiting: list[Records] = []
         self._rows = self._kinds = 0
         self._home = home / gate.name
@@ -68,6 +70,7 @@ class Metrics:
         """Start with every action at zero, so that a rate has a beginning."""
         self._opened = opened
         self._bins = BinCounts(opened, self._counts)
+        self._page = BinPage(self._bins)
         zeros: list[Key] = [("rows", action.value) for action in ACTIONS]
         zeros += [("requests", action, str(code)) for action, code in _USUAL]
         zeros += [("responses", str(code)) for code in sorted({code for _, code in _USUAL})]
@@ -203,7 +206,7 @@ class Metrics:
             if alive(told.pid):
                 levels.append({tuple(key): value for key, value in told.gauges})
         return Families(
-            self._gate, self._opened, total, bins=self._bins, gauges=together(levels), exemplars=seen,
+            self._gate, self._opened, total, bins=self._page, gauges=together(levels), exemplars=seen,
             told=health.load(self._home / health.NAME),
         )  # fmt: skip
 
@@ -216,8 +219,10 @@ def written(families: Families, *, openmetrics: bool) -> bytes:
     """Write families as Prometheus reads them, or as OpenMetrics, which has exemplars."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(families)
-    made: bytes = (generate_openmetrics if openmetrics else generate_latest)(registry)
-    return made
+    generate: Generate = generate_openmetrics if openmetrics else generate_latest
+    made, end = generate(registry), b"# EOF\n" if openmetrics else b""
+    rows = b"" if families.bins is None else families.bins.text(families.counts, generate)
+    return made.removesuffix(end) + rows + end
 
 
 class Told(msgspec.Struct):

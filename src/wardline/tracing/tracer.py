@@ -45,7 +45,7 @@ class TraceStats:
 class Tracer:
     """Keeps the traces of one gate from one process; open one a worker.
 
-    `exporter` gets them too, where there is one. `personal` names the fields whose values stay out.
+    They are sent on as OTEL_* says, or by `exporter`. `personal` names the fields whose values stay out.
     """
 
     def __init__(
@@ -54,21 +54,20 @@ class Tracer:
         schema: RecordSchema,
         settings: TraceSettings | None = None,
         *,
-        exports: bool = True,
+        exporter: Exporter | None = None,
         remote: frozenset[str] = frozenset(),
         personal: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings or TraceSettings()
         self._schema, self._remote, self._personal = schema, remote, personal
-        self._exports = exports
         self._clock = clock
         self._keep = Keep(self._settings, clock)
         self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
         self._queue: deque[tuple[Records, object, str, float]] = deque()
         self._kept = self._dropped = self._errors = 0
         self._builder: Builder | None = None
-        self._exporter: Exporter | None = None
+        self._exporter = exporter
         self._wake = threading.Event()
         self._turn = threading.Lock()
         self._closed = False
@@ -159,7 +158,7 @@ class Tracer:
         from wardline.tracing.build import Builder  # noqa: PLC0415 - as above
         from wardline.tracing.resource import resource_of  # noqa: PLC0415 - as above
 
-        if self._exports:
+        if self._exporter is None:
             from wardline.tracing.export import Exporter, sender  # noqa: PLC0415 - as above
 
             found = sender()

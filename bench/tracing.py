@@ -1,0 +1,153 @@
+"""What traces cost: on clean traffic at the usual settings, at 100 %, and beside eager spans of the SDK.
+
+CPU time of the process with its threads, rounds alternating. The eager comparison makes the same tree with
+the same attributes and events through the SDK's tracer and batch processor; both encode what they would send.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from bench.path import Queue
+from guards.employment import gate
+from wardline.record import RecordSchema
+from wardline.serving.metrics import Metrics
+from wardline.settings import TraceSettings
+from wardline.telemetry import trace_context
+from wardline.tracing.export import Exporter
+from wardline.tracing.read import traces
+from wardline.tracing.trace import Trace
+from wardline.tracing.tracer import Tracer
+
+ROUNDS, REQUESTS = 9, 800
+
+
+class Counting:
+    """A receiver that takes everything at once."""
+
+    def send(self, batch: Any) -> bool:
+        batch.SerializeToString()
+        return True
+
+    def shutdown(self) -> None:
+        pass
+
+
+class Encoding(SpanExporter):
+    def export(self, spans: Any) -> SpanExportResult:
+        encode_spans(spans).SerializeToString()
+        return SpanExportResult.SUCCESS
+
+
+def walked(body: bytes) -> Callable[[], Any]:
+    opened = gate.open(sink=Queue())
+    return lambda: opened.walk(lambda: gate.contract.admit(body, 0.0), "id", trace_context(None).trace_id)
+
+
+def cpu_us(call: Callable[[], Any], finish: Callable[[], Any]) -> float:
+    began = time.process_time()
+    for _ in range(REQUESTS):
+        call()
+    finish()
+    return (time.process_time() - began) / REQUESTS * 1e6
+
+
+def eager(tracer: Any, tree: Trace) -> None:
+    """Make the tree with the SDK, span by span, as instrumented code would."""
+    root, *children = tree.spans
+    with tracer.start_as_current_span(root.name) as span:
+        for key, value in root.attributes.items():
+            span.set_attribute(key, value)
+        for child in children:
+            with tracer.start_as_current_span(child.name) as below:
+                for key, value in child.attributes.items():
+                    below.set_attribute(key, value)
+                for event in child.events:
+                    below.add_event(event.name, event.attributes)
+
+
+def compare(home: Path, schema: RecordSchema, body: bytes) -> None:
+    opened, call = gate.open(), walked(body)
+    exporter = Exporter(Counting())
+    tracers = {
+        "usual": Tracer(home / "usual", schema, TraceSettings()),
+        "all": Tracer(home / "all", schema, TraceSettings(sample=1.0, queue=10**6), exporter=exporter),
+    }
+    for each in tracers.values():
+        opened.tracer = each
+        call()
+        each.flush()
+    (tree, *_) = traces(home / "all")
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Encoding(), max_queue_size=10**6))
+    sdk = provider.get_tracer("bench")
+
+    def settled() -> None:
+        tracers["all"].flush()
+        while exporter.waiting:
+            time.sleep(0.001)
+
+    spent: dict[str, list[float]] = {"none": [], "usual": [], "all": [], "eager": []}
+    for _ in range(ROUNDS):
+        opened.tracer = None
+        spent["none"].append(cpu_us(call, lambda: None))
+        opened.tracer = tracers["usual"]
+        spent["usual"].append(cpu_us(call, tracers["usual"].flush))
+        opened.tracer = tracers["all"]
+        spent["all"].append(cpu_us(call, settled))
+        opened.tracer = None
+        spent["eager"].append(
+            cpu_us(lambda: (call(), eager(sdk, tree)), lambda: provider.force_flush(60_000))
+        )
+    least = {name: min(each) for name, each in spent.items()}
+    print(f"{len(tree.spans)} spans; µs CPU a request in process, lowest of {ROUNDS} (median):")
+    for name, each in spent.items():
+        print(f"  {name:6} {least[name]:7.1f} ({statistics.median(each):7.1f})")
+    extra = {name: least[name] - least["none"] for name in ("usual", "all", "eager")}
+    print(f"  1 % and all interesting / none: {least['usual'] / least['none']:.3f}")
+    print(f"  100 % / eager spans of the SDK: {extra['all'] / extra['eager']:.2f}")
+    for each in tracers.values():
+        each.close()
+    exporter.close()
+
+
+def page(home: Path) -> None:
+    """Render /metrics of 20 gates, each with 50 followed features by ten bins."""
+    opened = gate.open()
+    pages = []
+    for number in range(20):
+        metrics = Metrics(gate, home / str(number))
+        metrics.open(opened)
+        pages.append(metrics)
+    features = len(gate.features.schema.names)
+    times = []
+    for _ in range(7):
+        began = time.perf_counter()
+        size = sum(len(each.render()) for each in pages)
+        times.append((time.perf_counter() - began) * 1000)
+    scaled = min(times) * 50 / features
+    print(f"  /metrics of 20 gates x {features} features: {min(times):.1f} ms, {size / 1024:.0f} KiB "
+          f"(x 50 features, by proportion: {scaled:.1f} ms; one gate: {scaled / 20:.2f} ms)")  # fmt: skip
+
+
+def main() -> None:
+    body = json.dumps(gate.contract.examples[0]).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        opened = gate.open(sink=Queue())
+        compare(Path(folder), opened.schema, body)
+        page(Path(folder))
+        gate.close()
+
+
+if __name__ == "__main__":
+    main()
