@@ -24,6 +24,7 @@ EDGES_US = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_0
 Exemplars = Mapping[Key, tuple[str, float, float]]
 """By stage and bucket: a kept trace's id, the seconds it took, and when."""
 
+_BUILD = (version("wardline"), platform.python_version())
 _COUNTERS = {
     "rows": ("wardline_rows", "Rows by what was done with them", ["action"]),
     "requests": ("wardline_requests", "Requests by what was done and the HTTP status", ["action", "code"]),
@@ -101,7 +102,7 @@ class Families(Collector):
         info.add_metric([gate, *told], 1)
         yield info
         build = GaugeMetricFamily("wardline_build_info", "The program", labels=["version", "python"])
-        build.add_metric([version("wardline"), platform.python_version()], 1)
+        build.add_metric(list(_BUILD), 1)
         yield build
         age = GaugeMetricFamily(
             "wardline_reference_age_seconds", "Since the reference was built", labels=["gate", "reference"]

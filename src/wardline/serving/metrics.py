@@ -54,7 +54,7 @@ class Metrics:
         self._folder = home / gate.name / "metrics" / run
         self._file = self._folder / f"{uuid.uuid4().hex}.json"
         self._counts: Counter[Key] = Counter()
-        self._written: Counter[Key] = Counter()
+        self._written: dict[Key, int] = {}
         self._opened: OpenGate | None = None
         self._bins: BinCounts | None = None
         self._page: BinPage | None = None
@@ -153,7 +153,7 @@ class Metrics:
         self._count()
         self._take_over()
         before, self._gauges = self._gauges, gauges(self._opened, self.in_flight(), time.time())
-        if self._counts == self._written and before == self._gauges:
+        if dict(self._counts) == self._written and before == self._gauges:
             return
         told = Told(os.getpid(), [(list(key), count) for key, count in self._counts.items()],
                     [(list(key), value) for key, value in self._gauges.items()],
@@ -166,7 +166,7 @@ class Metrics:
         except OSError as error:
             log.warning("metrics cannot be written: %s", error)
         else:
-            self._written = self._counts.copy()
+            self._written = dict(self._counts)
 
     def close(self) -> None:
         """Write the last counts."""
