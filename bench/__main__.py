@@ -6,10 +6,19 @@ import importlib
 import sys
 
 ALL = (
-ALL = (
-    "path", "log", "coverage", "serving", "v2", "tracing",
-    "camera_cost", "camera_drift", "labels", "fleet_sim", "audit", "drift_peers",
-)  # fmt: skip
+    "path",
+    "log",
+    "coverage",
+    "serving",
+    "v2",
+    "tracing",
+    "camera_cost",
+    "camera_drift",
+    "labels",
+    "fleet_sim",
+    "audit",
+    "drift_peers",
+)
 
 
 def main() -> None:
