@@ -33,7 +33,7 @@ _BOTH = ("isp.white_balance", "isp.tone")
 LEAST = np.array([_LEAST.get(name, 1e-3) for name in NAMES])
 LIMITS = {
     "series_at": 2.2, "series_by_log": 0.5, "series_width": 0.63, "series_power": 0.25, "local": 2.0,
-    "light": 0.5, "fast_5": 3.7, "fast_10": 3.3,
+    "light": 0.5, "fast_5": 3.95, "fast_10": 4.0,
 }  # fmt: skip
 
 

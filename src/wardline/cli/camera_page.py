@@ -76,7 +76,11 @@ def _summary(reviewed: Review) -> str:
         else "held to what most of them show"
     )
     span = f", {escape(seen[0].file)} to {escape(seen[-1].file)}" if seen else ""
-    found = f"{len(reviewed.events)} events" if reviewed.events else "nothing changed"
+    found = (
+        f"{len(reviewed.events)} event{'' if len(reviewed.events) == 1 else 's'}"
+        if reviewed.events
+        else "nothing changed"
+    )
     if reviewed.verdict == "insufficient":
         found = "too few frames to judge more than their headers"
     return f"{len(seen)} frames{span}; {normal}; {len(reviewed.refused)} files refused; {found}."
