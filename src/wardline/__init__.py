@@ -5,7 +5,7 @@ from pydantic import Field
 from wardline.chain import Chain
 from wardline.contract import Tabular
 from wardline.features import Category, Features, features
-from wardline.fields import Row, Timestamp, Unit, rule
+from wardline.fields import Pii, Row, Timestamp, Unit, rule
 from wardline.gate import Gate
 from wardline.guard import Guard, judge
 from wardline.inference import Batch, Inference, Screened
@@ -38,6 +38,7 @@ __all__ = [
     "Monitoring",
     "Onnx",
     "Owner",
+    "Pii",
     "Python",
     "Reference",
     "Remote",

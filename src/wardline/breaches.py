@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 import pydantic_core
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from wardline.errors import PayloadError
+from wardline.privacy import WITHHELD, Privacy
 from wardline.verdict import Finding, Severity, Stage
 
 _REASONS = {
@@ -49,8 +51,11 @@ def breach(reason: str, subject: str, observed: object, expected: str) -> Findin
 class Explainer:
     """Turns what the validator says of a Row class into findings, in one pass over all fields."""
 
-    def __init__(self, row: type[BaseModel], rules: Sequence[Any], stamps: Mapping[str, Any]) -> None:
+    def __init__(
+        self, row: type[BaseModel], rules: Sequence[Any], stamps: Mapping[str, Any], privacy: Privacy
+    ) -> None:
         self._row = row
+        self._privacy = privacy
         self._rules = rules
         self._stamps = stamps
         schema = row.model_json_schema()
@@ -76,7 +81,8 @@ class Explainer:
             if kind == "json_invalid":
                 raise PayloadError(f"the body is not JSON: {each.get('ctx', {}).get('error', each['msg'])}")
             if not each["loc"]:
-                return (breach("contract.type", "row", each["input"], "an object of the row's fields"),)
+                seen = self._privacy.strange(each["input"])
+                return (breach("contract.type", "row", seen, "an object of the row's fields"),)
             subject = str(each["loc"][0])[:_SHOWN]
             if subject not in found:
                 found[subject] = self._field(kind, subject, each)
@@ -98,7 +104,9 @@ class Explainer:
             return breach("contract.null", subject, "null", expected)
         if isinstance(observed, datetime) and reason == "contract.type":
             reason = "contract.time_zone" if observed.tzinfo is None else reason
-        return breach(reason, subject, observed, expected)
+        known = subject in self._expected
+        shown = self._privacy.told(subject, observed) if known else self._privacy.strange(observed)
+        return breach(reason, subject, shown, expected)
 
     def _whole(self, payload: Mapping[str, Any], broken: set[str]) -> dict[str, Any]:
         """Validate alone each field that is not broken, so that rules over whole fields still speak."""
@@ -120,11 +128,16 @@ class Explainer:
         if now is not None:
             for name, stamp in self._stamps.items():
                 if isinstance(values.get(name), datetime):
-                    yield from _freshness(name, stamp, values[name], now)
+                    for found in _freshness(name, stamp, values[name], now):
+                        yield msgspec.structs.replace(
+                            found, observed=self._privacy.told(name, found.observed)
+                        )
         whole = row if row is not None else SimpleNamespace(**values)
         for rule in self._rules:
             if all(field in values for field in rule.fields) and not rule.test(whole):
-                seen = ", ".join(f"{field}={_text(values[field])}" for field in rule.fields)
+                seen = ", ".join(
+                    f"{field}={_shown(self._privacy.told(field, values[field]))}" for field in rule.fields
+                )
                 yield breach("contract.rule", ",".join(rule.fields), seen, rule.says)
 
 
@@ -214,6 +227,10 @@ def _is_model(annotation: Any) -> bool:
 def _parse(payload: bytes) -> Mapping[str, Any]:
     parsed = pydantic_core.from_json(payload)
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _shown(told: object) -> str:
+    return told if told == WITHHELD or str(told).startswith("hmac:") else _text(told)  # type: ignore[return-value]
 
 
 def _text(value: object) -> str:

@@ -139,7 +139,7 @@ def _plan(field: FieldInfo) -> _Field | None:
             limits.append((known[1], getattr(note, known[0])))
         elif hasattr(note, "allow_inf_nan"):
             infinite = bool(note.allow_inf_nan)
-        elif type(note).__name__ != "Unit":
+        elif type(note).__name__ not in {"Unit", "Pii"}:
             return None
     kinds_allowed = _KINDS[annotation]
     if nullable:  # numpy has no null but NaN: only floats can say it

@@ -20,8 +20,9 @@ from wardline import breaches
 from wardline.columns import ColumnPlan, ColumnRows
 from wardline.errors import DeclarationError, PayloadError, TooLargeError
 from wardline.features import source_hash
-from wardline.fields import CrossRule, Row, Timestamp
+from wardline.fields import CrossRule, Pii, Row, Timestamp
 from wardline.owner import Upstream
+from wardline.privacy import Privacy
 from wardline.verdict import Finding
 
 _IS_BATCH = re.compile(rb'\s*\{\s*"rows"\s*:')
@@ -87,7 +88,15 @@ class Tabular:
         self._natives = tuple(
             (name, field.annotation, zones.get(name)) for name, field in row.model_fields.items()
         )
-        self._explain = breaches.Explainer(row, self.rules, self.stamps)
+        self.privacy = Privacy(
+            {
+                name: note.treatment
+                for name, field in row.model_fields.items()
+                for note in field.metadata
+                if isinstance(note, Pii)
+            }
+        )
+        self._explain = breaches.Explainer(row, self.rules, self.stamps, self.privacy)
         self._plan = ColumnPlan.of(row)
         self._validator = row.__pydantic_validator__
         self._batch_validator = pydantic_core.SchemaValidator(

@@ -20,6 +20,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
+from wardline.privacy import Treatment
+
 Unknown = Literal["forbid", "ignore", "record"]
 RuleFunction = TypeVar("RuleFunction", bound=Callable[[Any], bool])
 
@@ -34,6 +36,22 @@ class Unit:
         self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {**handler(core), "unit": self.name}
+
+
+@dataclass(frozen=True)
+class Pii:
+    """A field about a person: `Annotated[str, Pii("hash")]`.
+
+    `drop` never leaves the path, `hash` leaves it as a keyed hash, `keep` says that it was thought about.
+    The model's features are written as they are: a feature may not be a copy of such a field.
+    """
+
+    treatment: Treatment
+
+    def __get_pydantic_json_schema__(
+        self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(core), "x-pii": self.treatment}
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,8 @@ class OpenGate:
             else:
                 block = features.of_rows(rows)
         except Exception:  # whatever a feature function raises is a fault of ours, and that row's alone
-            log.exception("features %s raised; computing row by row", features.version)
+            told = not self.gate.contract.privacy.treatments  # a traceback may quote a person's data
+            log.exception("features %s raised; computing row by row", features.version, exc_info=told)
             block, failed = features.of_rows_apart(rows)
             broken = {
                 row: Finding("features", Stage.FEATURES, Severity.BLOCK, "features.error", observed=kind,
@@ -272,7 +273,8 @@ class OpenGate:
             records.values[positions] = answers.values
             records.actions[positions] = BY_RUNG[answers.rungs]
         records.block, records.asked = batch.block, answers.asked
-        records.slices = Slices(self.schema.slices, self.gate.contract.fields, batch, admitted.columns)
+        fields, private = self.gate.contract.fields, self.gate.contract.privacy
+        records.slices = Slices(self.schema.slices, fields, batch, admitted.columns, privacy=private)
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
             found: dict[int, Sequence[Finding]] = dict(admitted.rejects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,8 @@ class KeySettings:
     predict: tuple[bytes, ...] = ()
     operate: tuple[bytes, ...] = ()
     beyond: str = ""
+    pii: bytes = field(default=b"", repr=False)
+    """Under which fields about persons are hashed."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -35,6 +37,7 @@ class KeySettings:
             predict=_keys("WARDLINE_PREDICT_KEYS", env),
             operate=_keys("WARDLINE_OPERATE_KEYS", env),
             beyond=env.get("WARDLINE_BOUND_BEYOND", ""),
+            pii=b"".join(_keys("WARDLINE_PII_KEY", env)),
         )
 
 

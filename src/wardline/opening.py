@@ -58,6 +58,7 @@ def check_declaration(gate: Gate) -> None:
         raise DeclarationError(
             f"the features are of {gate.features.row.__name__}, the contract is {gate.contract.row.__name__}"
         )
+    _check_private(gate)
     known = {*gate.contract.fields, *gate.features.schema.names}
     strange = [name for name in gate.slices if name not in known]
     if strange:
@@ -66,11 +67,25 @@ def check_declaration(gate: Gate) -> None:
         raise DeclarationError("these guards judge by a reference: give the gate reference='models/NAME/1'")
 
 
+def _check_private(gate: Gate) -> None:
+    """A field about a person may not be written as a feature, nor split reports where it is dropped."""
+    private = gate.contract.privacy.treatments
+    for name in gate.features.schema.names:
+        if name in private:
+            raise DeclarationError(f"feature {name} is named as a field that is not to be written: rename it")
+    for name in gate.slices:
+        if private.get(name) == "drop":
+            raise DeclarationError(
+                f"slice {name!r} is a field that is to be dropped: hash it, or drop the slice"
+            )
+
+
 def open_parts(gate: Gate, settings: Settings, sink: Sink | None, *, golden_rows: bool = True) -> Parts:
     """Load reference and models, prepare the guards, open the log; OpeningError says what does not fit.
 
     Without `golden_rows` the gate is not held to what training had: whoever asks does that apart.
     """
+    gate.contract.privacy.unlock(settings.keys.pii)
     reference = _reference(gate, settings)
     pins = {} if reference is None else {n: r.sha256 for n, r in reference.rungs.items() if r.sha256}
     chain = gate.chain.open(site(gate), pins)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from wardline.inference import Batch
+from wardline.privacy import Privacy
 from wardline.stats.bins import label
 
 
@@ -16,7 +17,7 @@ class Slices(Mapping[str, Sequence[Any]]):
     has the time; only of heavy rows the fields are read at once, for they may not wait there with them.
     """
 
-    __slots__ = ("block", "columns", "fields", "names", "rows")
+    __slots__ = ("block", "columns", "fields", "names", "privacy", "rows")
 
     def __init__(
         self,
@@ -24,7 +25,10 @@ class Slices(Mapping[str, Sequence[Any]]):
         fields: Collection[str],
         batch: Batch,
         columns: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        privacy: Privacy,
     ) -> None:
+        self.privacy = privacy
         self.names = names
         self.fields = fields
         self.block = batch.block
@@ -40,8 +44,8 @@ class Slices(Mapping[str, Sequence[Any]]):
         if name not in self.fields:
             return [label(value) for value in self.block.column(name)]  # as the reference names them
         if self.columns is not None:
-            return self.columns[name]
-        return [getattr(row, name) for row in self.rows]
+            return self.privacy.column(name, self.columns[name])
+        return self.privacy.column(name, [getattr(row, name) for row in self.rows])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

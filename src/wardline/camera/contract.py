@@ -127,7 +127,8 @@ class Frames(Tabular):
         if findings:
             return Admitted(1, False, (), _NOWHERE, {0: tuple(findings)}, admitted.unknown)
         frame = admitted.rows[0]
-        admitted.camera, admitted.firmware = frame.camera, frame.firmware
+        admitted.camera = self.privacy.told("camera", frame.camera)
+        admitted.firmware = self.privacy.told("firmware", frame.firmware)
         return admitted
 
     def _look(self, payload: dict[str, Any]) -> tuple[Any, codec.Header | None, list[Finding]]:

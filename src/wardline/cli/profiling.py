@@ -25,6 +25,7 @@ from wardline.launch.sampling import GoldenSampler
 from wardline.predictor import Opened
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
+from wardline.settings import Settings
 from wardline.slices import Slices
 from wardline.stats.image import view
 
@@ -107,6 +108,7 @@ class Driver:
         self.golden = golden
         self.unanswered: Counter[str] = Counter()
         site = opening.site(gate)
+        gate.contract.privacy.unlock(Settings.from_env().keys.pii)
         self.rungs: dict[str, Opened] = {each.name: each.open(site) for each in gate.chain.predictors}
         self._timed = False
         self._enrolled: dict[str, Enrolment] = {}
@@ -149,7 +151,9 @@ class Driver:
     def _ask(self, part: Part, *, held_out: bool) -> None:
         batch = part.batch
         gate = self._gate
-        columns = Slices(gate.slices, gate.contract.fields, batch, part.admitted.columns)
+        columns = Slices(
+            gate.slices, gate.contract.fields, batch, part.admitted.columns, privacy=gate.contract.privacy
+        )
         slices = {name: names(column) for name, column in columns.items()}
         for name, opened in self.rungs.items():
             outputs, failed = answers(opened, batch)

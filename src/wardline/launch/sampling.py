@@ -56,9 +56,11 @@ class GoldenSampler:
     def finish(self, contract: Tabular, features: Features, rungs: Mapping[str, Opened]) -> Golden:
         """Compute what training has for the rows that were kept: their features, and every rung's answers."""
         typical = sorted(self._typical.columns[0].tolist(), key=lambda row: int(row[0]))
+        mask, example = contract.privacy.masked, contract.examples[0]
+        typical = [(row_id, mask(payload, example)) for row_id, payload in typical]
         kept = {row[0]: (row[0], golden.as_sent(row[1]), "typical") for row in typical}
         for stratum, (row_id, payload) in self._picked():
-            kept.setdefault(row_id, (row_id, golden.as_sent(payload), stratum))
+            kept.setdefault(row_id, (row_id, golden.as_sent(mask(payload, example)), stratum))
         rows = [*kept.values(), *_left_out(contract, typical)]
         seen = golden.recompute([text for _, text, _ in rows], contract, features)
         rows = [rows[place] for place in seen.places]
