@@ -21,8 +21,10 @@ from wardline.columns import ColumnPlan, ColumnRows
 from wardline.errors import DeclarationError, PayloadError, TooLargeError
 from wardline.features import source_hash
 from wardline.fields import CrossRule, Pii, Row, Timestamp
+from wardline.inference import Batch
 from wardline.owner import Upstream
-from wardline.privacy import Privacy
+from wardline.privacy import Privacy, Treatment
+from wardline.slices import Slices
 from wardline.verdict import Finding
 
 _IS_BATCH = re.compile(rb'\s*\{\s*"rows"\s*:')
@@ -88,14 +90,7 @@ class Tabular:
         self._natives = tuple(
             (name, field.annotation, zones.get(name)) for name, field in row.model_fields.items()
         )
-        self.privacy = Privacy(
-            {
-                name: note.treatment
-                for name, field in row.model_fields.items()
-                for note in field.metadata
-                if isinstance(note, Pii)
-            }
-        )
+        self.privacy = Privacy(_treatments(row))
         self._explain = breaches.Explainer(row, self.rules, self.stamps, self.privacy)
         self._plan = ColumnPlan.of(row)
         self._validator = row.__pydantic_validator__
@@ -117,6 +112,10 @@ class Tabular:
             json.dumps(self.schema(), sort_keys=True, default=str).encode()
             + source_hash(*(each.test for each in self.rules)).encode()
         ).hexdigest()
+
+    def slices(self, names: Sequence[str], batch: Batch, columns: Any) -> Slices:
+        """Return the slice columns of a batch, as they may be written."""
+        return Slices(names, self.fields, batch, columns, privacy=self.privacy)
 
     def afresh(self) -> Tabular:
         """Return the contract as it is before any row came; one that remembers rows forgets them."""
@@ -278,6 +277,11 @@ def limit_rows(admitted: Admitted, most: int) -> Admitted:
             f"{admitted.count} rows in one request, the limit is {most}: send fewer at a time"
         )
     return admitted
+
+
+def _treatments(row: type[Row]) -> dict[str, Treatment]:
+    marks = ((name, note) for name, field in row.model_fields.items() for note in field.metadata)
+    return {name: note.treatment for name, note in marks if isinstance(note, Pii)}
 
 
 def _check_row(row: type[Row], examples: Sequence[Any]) -> None:

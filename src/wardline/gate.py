@@ -33,7 +33,6 @@ from wardline.panel import Judgement, Panel
 from wardline.record import BY_RUNG, Records, RecordSchema, Verdicts
 from wardline.reference import Reference
 from wardline.settings import Settings
-from wardline.slices import Slices
 from wardline.telemetry import request_id as new_request_id
 from wardline.telemetry import trace_context
 from wardline.tracing.tracer import Tracer
@@ -273,8 +272,7 @@ class OpenGate:
             records.values[positions] = answers.values
             records.actions[positions] = BY_RUNG[answers.rungs]
         records.block, records.asked = batch.block, answers.asked
-        fields, private = self.gate.contract.fields, self.gate.contract.privacy
-        records.slices = Slices(self.schema.slices, fields, batch, admitted.columns, privacy=private)
+        records.slices = self.gate.contract.slices(self.schema.slices, batch, admitted.columns)
         rows = before.findings.keys() | answers.findings.keys()
         if rows:
             found: dict[int, Sequence[Finding]] = dict(admitted.rejects)

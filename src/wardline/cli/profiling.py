@@ -26,7 +26,6 @@ from wardline.predictor import Opened
 from wardline.profiler import Origin, ReferenceBuilder
 from wardline.reference import Reference
 from wardline.settings import Settings
-from wardline.slices import Slices
 from wardline.stats.image import view
 
 Step = Callable[[str, int | None], Advance]
@@ -151,9 +150,7 @@ class Driver:
     def _ask(self, part: Part, *, held_out: bool) -> None:
         batch = part.batch
         gate = self._gate
-        columns = Slices(
-            gate.slices, gate.contract.fields, batch, part.admitted.columns, privacy=gate.contract.privacy
-        )
+        columns = gate.contract.slices(gate.slices, batch, part.admitted.columns)
         slices = {name: names(column) for name, column in columns.items()}
         for name, opened in self.rungs.items():
             outputs, failed = answers(opened, batch)
