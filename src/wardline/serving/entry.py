@@ -6,7 +6,9 @@ import importlib
 import os
 
 from wardline.serving.bento import service
+from wardline.serving.logs import speak
 
+speak()
 _module, _, _attribute = os.environ["WARDLINE_TARGET"].partition(":")
 Service = service(
     getattr(importlib.import_module(_module), _attribute or "gate"),
