@@ -15,9 +15,9 @@ class Ids(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Add them; every line passes."""
         context, request = CALLER.get(), REQUEST.get()
-        record.trace_id = "" if context is None else context.trace_id
-        record.request_id = request
-        record.ids = f" [request {request} trace {record.trace_id}]" if request else ""
+        trace = "" if context is None else context.trace_id
+        ids = f" [request {request} trace {trace}]" if request else ""
+        vars(record).update(trace_id=trace, request_id=request, ids=ids)
         return True
 
 
