@@ -15,6 +15,7 @@ ALL = (
     "camera_cost",
     "camera_drift",
     "labels",
+    "monitor",
     "fleet_sim",
     "audit",
     "drift_peers",

@@ -1,4 +1,4 @@
-"""What the monitor costs: records a second on one core, memory over many, seconds from drift to alert."""
+"""What the monitor costs: records a second on one core, the price of a look, memory over many."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def known() -> Watched:
     columns = {f"f{i}": rng.normal(size=20_000).tolist() for i in range(FEATURES)}
     answers = rng.normal(size=20_000).tolist()
     reference = example_reference(columns, rungs={"model": answers}, targets=answers)
-    return Watched("bench", reference, dict.fromkeys(columns, Kind.CONTINUOUS), ("model",), slices=("region",))
+    kinds = dict.fromkeys(columns, Kind.CONTINUOUS)
+    return Watched("bench", reference, kinds, ("model",), slices=("region",))
 
 
 def piece(rng: np.random.Generator, at: float, shift: float = 0.0, rows: int = PIECE) -> pa.Table:
