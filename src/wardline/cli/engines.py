@@ -17,7 +17,7 @@ from wardline.cli.tables import TRUE_TO_NAN, Table, quoted
 from wardline.log.files import sources
 from wardline.log.seal import PARQUET
 
-MEMORY = "384MB"
+MEMORY = "256MB"
 """What DuckDB may hold; counting needs far less."""
 
 

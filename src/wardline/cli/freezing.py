@@ -37,7 +37,7 @@ def _sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     parts = []
     for place in places.tolist():
         path, group = groups[place]
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=1 << 16) as file:  # a row group may be all there is
             present = [name for name in columns if name in file.schema_arrow.names]
             batches = file.iter_batches(each, row_groups=[group], columns=present)
             parts += [pa.Table.from_batches([batch]) for _, batch in zip(range(1), batches, strict=False)]
