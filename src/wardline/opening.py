@@ -111,7 +111,7 @@ def _tracer(gate: Gate, settings: Settings, schema: RecordSchema) -> Tracer:
     """Open what keeps traces; a gate whose records go elsewhere (a test's) keeps none."""
     remote = {each.name for each in gate.chain.predictors if getattr(each, "waits", False)}
     directory = settings.home / gate.name / "traces"
-    personal = frozenset(getattr(gate.contract, "personal", ()))
+    personal = frozenset(gate.contract.privacy.treatments)
     return Tracer(directory, schema, settings.traces, remote=frozenset(remote), personal=personal)
 
 
