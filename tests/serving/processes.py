@@ -40,7 +40,7 @@ class Running:
         return [
             child
             for child in psutil.Process(self.process.pid).children()
-            if "worker" in " ".join(child.cmdline())
+            if any("_impl.worker" in part for part in child.cmdline())
         ]
 
 

@@ -28,7 +28,7 @@ def test_estimates_are_those_of_nannyml(tmp_path: Path, shift: float) -> None:
             writer = csv.writer(file)
             writer.writerow(["y_pred_proba", "y_pred", "y"])
             writer.writerows((float(p), int(p > 0.5), int(y)) for p, y in zip(said, truth, strict=True))
-    script = Path(__file__).with_name("nannyml_cbpe.py")
+    script = Path(__file__).parents[2] / "bench/nannyml_cbpe.py"
     files = [str(tmp_path / "reference.csv"), str(tmp_path / "analysis.csv")]
     ran = subprocess.run([PYTHON, script, *files], capture_output=True, text=True, check=True, timeout=180)
     peer = json.loads(ran.stdout.splitlines()[-1])

@@ -74,13 +74,13 @@ class State:
         return not before
 
     def close(self) -> None:
-        """Stop being ready, write what is counted, close the gate with its log flushed."""
+        """Stop being ready, close the gate with its log flushed, write what was counted of all that."""
         self.draining = True
-        self.metrics.close()
+        self._why = "the server is stopping"
         self.opened = None
         self.pool.shutdown(wait=False)
-        self._why = "the server is stopping"
         self.gate.close()
+        self.metrics.close()
 
     def problems(self) -> list[str]:
         """Say why no prediction may be asked for now; empty means ready."""
