@@ -81,12 +81,13 @@ def main() -> None:
     row = gate.contract.examples[0]
     plain, wrapped = json.dumps(row).encode(), json.dumps({"row": row}).encode()
     bento = [sys.executable, "-m", "bentoml", "serve"]
+    ours = [sys.executable, "-m", "wardline", "serve", "guards.employment"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         home = Path(folder)
         servers = [
             stack.enter_context(serving(name, command, body, home))
             for name, command, body in (
-                ("guarded", [sys.executable, "-m", "wardline", "serve", "guards.employment"], plain),
+                ("guarded", [*ours, "--no-monitor"], plain),  # the monitor is a process beside it
                 ("mounted", [*bento, "bench.peers:Mounted"], plain),
                 ("default", [*bento, "bench.peers:Default"], wrapped),
             )

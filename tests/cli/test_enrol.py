@@ -55,6 +55,7 @@ def test_a_folder_of_frames_makes_a_reference_with_day_and_night_apart(frames, t
 def test_the_log_makes_one_too_and_keeps_what_was_known_of_the_encoder(frames, tmp_path):
     enrol(tmp_path, "--source", str(frames), "--firmware", "2.1")
     before = Cameras.read({"cameras": load(tmp_path / "yard/cameras.json")}).of(CAMERA)
+    gate.close()  # whoever asked it before may have left it open
     with gate.open(Settings(home=tmp_path)).gate:
         for number in range(60):
             picture = (frames / f"{number % 30:02}.jpg").read_bytes()

@@ -77,7 +77,7 @@ def test_a_killed_worker_loses_nothing_flushed_and_the_next_request_is_served(tm
                     except (httpx.TransportError, ValueError):
                         stop.wait(0.05)
 
-        threads = [threading.Thread(target=load) for _ in range(3)]
+        threads = [threading.Thread(target=load, daemon=True) for _ in range(3)]
         for thread in threads:
             thread.start()
         until(lambda: len(records(running.home)) > 200)
