@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wardline.cli.digest import digest
 from wardline.cli.records import COLOURS, PIPED_WIDTH, moment
 from wardline.cli.records import find as find_records
 from wardline.cli.records import show as show_records
@@ -40,8 +41,8 @@ _BATCH = 100  # traces sent in one request
     "--action",
     "actions",
     multiple=True,
-    type=click.Choice([each.value for each in ACTIONS]),
-    help="Only these.",
+    type=click.Choice([*(each.value for each in ACTIONS), "none"]),
+    help="Only these; none: refused before any of it was judged.",
 )
 @click.option("--guard", default="", help="Only where this guard spoke.")
 @click.option("--reason", default="", help="Only where this was found, such as range.outside.")
@@ -51,6 +52,12 @@ _BATCH = 100  # traces sent in one request
 @click.option("--slower-than", "slower_ms", default=0.0, metavar="MS", help="Only what took longer.")
 @click.option("--since", metavar="15m|ISO", help="Only later ones: 30s, 15m, 2h, 7d, or a date and time.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="The newest N; 0: all.")
+@click.option(
+    "--summary",
+    is_flag=True,
+    help="Of every row, kept trace or not, since a day ago: what was "
+    "done, which guard speaks most, which stage and which camera is slowest.",
+)
 @click.option("--follow", is_flag=True, help="Show new ones as they come, until interrupted.")
 @click.option("--replay", metavar="ENDPOINT", help="Send them to an OTLP receiver (http://127.0.0.1:4318).")
 @click.option(
@@ -64,6 +71,7 @@ def traces(
     part: str | None,
     since: str | None,
     limit: int,
+    summary: bool,
     follow: bool,
     replay: str | None,
     form: str,
@@ -72,6 +80,9 @@ def traces(
     """List the kept traces of TARGET (guards.loan), newest first, or tell one whole by its ID."""
     gate = load(target)
     directory = gate.records_dir.parent / "traces"
+    if summary:
+        digest(gate.records_dir, moment(since or "24h", datetime.now(UTC)), form, _console())
+        return
     if given is not None:
         _one(gate, directory, given, form)
         return
@@ -119,7 +130,7 @@ def _list(found: list[Trace], directory: Path, form: str, *, head: bool = True) 
         root = trace.root
         action = str(root.attributes.get("wardline.action", "-"))
         slowest = max(trace.spans[1:], key=lambda span: span.end - span.start, default=root)
-        said = dict.fromkeys(_said(event) for event in read.findings(trace))
+        said = dict.fromkeys(_said(event) for event in read.findings(trace)) or read.refused(trace)
         table.add_row(
             _when(root.start), escape(str(root.attributes.get("wardline.request_id", ""))),
             f"[{COLOURS.get(action, 'default')}]{action}[/]",
@@ -161,6 +172,8 @@ def _tree(trace: Trace) -> Table:
     facts = root.attributes
     title = f"{facts.get('wardline.action')} · served by {facts.get('wardline.served_by', 'nobody')}"
     table.title = escape(f"trace {trace.trace_id} · {_when(root.start)} · {title}")
+    for sentence in read.refused(trace):
+        table.add_row("", "", "", escape(f"refused: {sentence}"))
     for level, span in read.depth(trace):
         begin = round((span.start - root.start) / whole * _BAR)
         width = max(1, round((span.end - span.start) / whole * _BAR))

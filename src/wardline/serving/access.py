@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.keys import KeySettings
+from wardline.serving.admission import Bounded
 from wardline.serving.metrics import Metrics
 from wardline.serving.replies import Caller, Reply, caller, problem
 
@@ -58,6 +60,8 @@ class _Door:
             if answer is not None:
                 self._metrics.responded(answer.status)
                 await answer.send(send, who)
+                if isinstance(self._endpoint, Bounded):
+                    self._endpoint.refused(answer, who, time.time_ns())
                 return
         await self._endpoint(scope, receive, send)
 

@@ -73,23 +73,28 @@ class Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        who = caller(scope)
+        who, began, raised = caller(scope), time.time_ns(), False
         CALLER.set(who.trace)
         try:
             self._slots.take()
         except BusyError as error:
-            answer = problem(429, str(error), who)
+            answer, raised = problem(429, str(error), who), True
         else:
             try:
                 # Everybody who arrived meanwhile is counted before the first of them is worked on.
                 await asyncio.sleep(0)
                 answer = await self._answer(scope, receive, who)
             except Exception as error:
-                answer = refusal(error, who)
+                answer, raised = refusal(error, who), True
             finally:
                 self._slots.give()
         self._metrics.responded(answer.status, answer.action)
         await answer.send(send, who)
+        if answer.status >= 400 and (raised or answer.action == "none"):  # it left no record that tells why
+            self.refused(answer, who, began)
+
+    def refused(self, answer: Reply, who: Caller, began: int) -> None:
+        """Note a request that was refused before the path; `began` in nanoseconds since the epoch."""
 
     async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:
         raise NotImplementedError

@@ -12,7 +12,7 @@ from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
 from wardline.serving.admission import Bounded, deadline_of, in_thread
 from wardline.serving.bodies import kind_of, payload_of, read_body
-from wardline.serving.replies import Caller, Reply, problem, reply
+from wardline.serving.replies import Caller, Reply, problem, refused, reply
 from wardline.serving.state import State
 from wardline.verdict import ACTIONS, STERNNESS, Action, Risk, Verdict
 
@@ -33,6 +33,12 @@ class Predict(Bounded):
     def __init__(self, state: State) -> None:
         super().__init__(state.slots, state.settings.serving, state.metrics)
         self._state = state
+
+    def refused(self, answer: Reply, who: Caller, began: int) -> None:
+        """Keep its trace, as of everything that is not plainly served."""
+        gate = self._state.opened
+        if gate is not None and gate.tracer is not None:
+            gate.tracer.refused(refused(answer, who, began))
 
     async def _answer(self, scope: Scope, receive: Receive, who: Caller) -> Reply:
         gate = self._state.opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import msgspec
 from starlette.types import Scope, Send
 
 from wardline.telemetry import CALLER, REQUEST, STATUS, TraceContext, from_http
+from wardline.tracing.refusal import Refused
 
 _encode = msgspec.json.Encoder().encode
 _TITLES = {
@@ -118,3 +120,10 @@ def problem(
     if close:
         headers += ((b"connection", b"close"),)
     return Reply(status, _encode(content), action, b"application/problem+json", headers)
+
+
+def refused(answer: Reply, who: Caller, began: int) -> Refused:
+    """Return what the trace of a request tells that was refused with a problem."""
+    sentence = str(msgspec.json.decode(answer.body)["error"])
+    ids = who.request_id, who.trace
+    return Refused(*ids, answer.status, str(answer.action), sentence, began, time.time_ns())

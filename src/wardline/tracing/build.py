@@ -12,13 +12,14 @@ import msgspec
 from opentelemetry.sdk.trace import SpanLimits
 
 from wardline.record import Records, RecordSchema, verdict_of
-from wardline.telemetry import STATUS, TraceContext, child_id
+from wardline.telemetry import TraceContext, child_id
+from wardline.tracing.attributes import HIDDEN, http_of, limit
+from wardline.tracing.refusal import Refused, refusal
 from wardline.tracing.trace import CLIENT, INTERNAL, SERVER, Event, Span, Trace, Value
 from wardline.verdict import ACTIONS, Finding, Severity, Stage, Verdict
 
 _FINDINGS, _ROWS = 32, 8  # written out at most: a batch may have thousands
 _WEIGHT = {severity: place for place, severity in enumerate(Severity)}
-HIDDEN = "[personal]"
 
 
 class Kept(msgspec.Struct):
@@ -59,9 +60,17 @@ class Builder:
             root.error = broke
             root.attributes["error.type"] = broke
         for span in spans:
-            self._limit(span)
+            limit(span, self.limits)
         state = "" if context is None else context.tracestate
         return Trace(records.trace_id, spans, self.resource, state)
+
+    def refusal(self, refused: Refused, why: str) -> Trace:
+        """Tell a request that was refused before the path."""
+        trace = refusal(refused, self.schema.gate, why, self.resource, HIDDEN if self.personal else "")
+        if refused.context.scope is not None:
+            trace.root.attributes.update(http_of(refused.context.scope))
+        limit(trace.root, self.limits)
+        return trace
 
     def _root(self, kept: Kept) -> dict[str, Value]:
         """Say what was asked, what was found and what was done with it."""
@@ -91,7 +100,7 @@ class Builder:
             if (value := getattr(records, name)) is not None:
                 made[f"wardline.{name}"] = value
         if kept.context is not None and kept.context.scope is not None:
-            made.update(_http(kept.context.scope))
+            made.update(http_of(kept.context.scope))
         return made
 
     def _slices(self, records: Records, place: int) -> dict[str, Value]:
@@ -240,28 +249,6 @@ class Builder:
              if finding.reason == "gate.error"), "",
         )  # fmt: skip
 
-    def _limit(self, span: Span) -> None:
-        """Hold a span to OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its like."""
-        limits = self.limits
-        span.attributes = _limited(
-            span.attributes, limits.max_span_attributes, limits.max_span_attribute_length
-        )
-        most = limits.max_events
-        if most is not None and len(span.events) > most:
-            span.events = span.events[:most]
-        for event in span.events:
-            event.attributes = _limited(
-                event.attributes, limits.max_event_attributes, limits.max_attribute_length
-            )
-
-
-def _limited(attributes: dict[str, Value], count: int | None, length: int | None) -> dict[str, Value]:
-    if count is not None and len(attributes) > count:
-        attributes = dict(list(attributes.items())[:count])
-    if length is not None:
-        attributes = {k: v[:length] if isinstance(v, str) else v for k, v in attributes.items()}
-    return attributes
-
 
 def _answer(verdict: Verdict) -> dict[str, Value]:
     """The answer and how far it may be trusted."""
@@ -282,19 +269,3 @@ def _answer(verdict: Verdict) -> dict[str, Value]:
         "wardline.ood_p": unsure.ood_p,
     }
     return {name: value for name, value in made.items() if value is not None}
-
-
-def _http(scope: Mapping[str, Any]) -> dict[str, Value]:
-    """What HTTP says of the request, in OpenTelemetry's stable names. Paths are ours: no id is in them."""
-    made: dict[str, Value] = {"http.request.method": str(scope.get("method", "POST"))}
-    route = scope.get("route")
-    made["http.route"] = str(getattr(route, "path", scope.get("path", "")))
-    if server := scope.get("server"):
-        made["server.address"] = str(server[0])
-        if server[1] is not None:
-            made["server.port"] = int(server[1])
-    if STATUS in scope:
-        made["http.response.status_code"] = scope[STATUS]
-        if scope[STATUS] >= 500:
-            made["error.type"] = str(scope[STATUS])
-    return made

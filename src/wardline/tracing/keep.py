@@ -92,11 +92,8 @@ class Keep:
         actions = records.actions
         action = int(actions[0]) if len(actions) == 1 else int(actions.max(initial=0))
         slow = self._slowest.holds(sum(records.stages_us))
-        if context is not None and (context.forced or context.token):
-            if self._trusted(context.token):
-                return "debug"
-            if context.forced and self._room(("", "forced")):
-                return "forced"
+        if context is not None and (context.forced or context.token) and (asked := self._asked(context)):
+            return asked
         if action:
             return "action" if self._room((_first(records), ACTIONS[action].value)) else ""
         if records.trace_id[16:] < self._below:
@@ -104,6 +101,16 @@ class Keep:
         if context is not None and context.sampled and self._by_parent:
             return "parent" if self._room(("", "parent")) else ""
         return "slow" if slow and self._room(("", "slow")) else ""
+
+    def refused(self, status: int, context: TraceContext) -> str:
+        """Name why the trace of a request that was refused before the path is kept; empty where it is not."""
+        return self._asked(context) or ("refused" if self._room((str(status), "refused")) else "")
+
+    def _asked(self, context: TraceContext) -> str:
+        """Say whether the caller asked for the trace, and may."""
+        if self._trusted(context.token):
+            return "debug"
+        return "forced" if context.forced and self._room(("", "forced")) else ""
 
     def _trusted(self, token: str) -> bool:
         wanted = self._settings.debug_token

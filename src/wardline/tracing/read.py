@@ -108,6 +108,12 @@ def findings(trace: Trace) -> list[Event]:
     return [event for span in trace.spans for event in span.events if event.name == "wardline.finding"]
 
 
+def refused(trace: Trace) -> list[str]:
+    """Return why the request was refused before anything was found in it; nothing where it was not."""
+    sentence = trace.root.attributes.get("wardline.refused")
+    return [] if sentence is None else [str(sentence)]
+
+
 def features(trace: Trace) -> dict[str, object]:
     """Return what the model saw."""
     prefix = "wardline.feature."

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 
 from wardline.record import Records, RecordSchema
 from wardline.settings import TraceSettings
-from wardline.telemetry import CALLER, STATUS
+from wardline.telemetry import CALLER, STATUS, TraceContext
 from wardline.tracing.keep import Keep
+from wardline.tracing.refusal import Refused
 from wardline.tracing.store import Store
 from wardline.tracing.trace import Trace, line
 
 if TYPE_CHECKING:
-    from wardline.tracing.build import Builder, Kept
+    from wardline.tracing.build import Builder
     from wardline.tracing.export import Exporter
 
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.25
 _PATIENCE_S = 2.0  # how long a trace waits for its response's status
+_TOLD = "wardline.told"  # where a request's scope says that its trace is kept
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Tracer:
         self._clock = clock
         self._keep = Keep(self._settings, clock)
         self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
-        self._queue: deque[tuple[Records, object, str, float]] = deque()
+        self._queue: deque[tuple[Records | Refused, TraceContext | None, str, float]] = deque()
         self._kept = self._dropped = self._errors = 0
         self._builder: Builder | None = None
         self._exporter = exporter
@@ -80,13 +82,25 @@ class Tracer:
         if context is not None and context.trace_id != records.trace_id:
             context = None
         why = self._keep.why(records, context)
-        if not why:
-            return
+        if why and self._put(records, context, why):
+            records.kept = True
+            if context is not None and context.scope is not None:
+                context.scope[_TOLD] = True
+
+    def refused(self, refused: Refused) -> None:
+        """Keep the trace of a request that was refused before the path, unless the path told of it."""
+        context = refused.context
+        if (context.scope is None or _TOLD not in context.scope) and (
+            why := self._keep.refused(refused.status, context)
+        ):
+            self._put(refused, context, why)
+
+    def _put(self, what: Records | Refused, context: TraceContext | None, why: str) -> bool:
         if len(self._queue) >= self._settings.queue or self._closed:
             self._dropped += 1
-            return
-        records.kept = True
-        self._queue.append((records, context, why, self._clock()))
+            return False
+        self._queue.append((what, context, why, self._clock()))
+        return True
 
     def stats(self) -> TraceStats:
         """Return the counters as they stand."""
@@ -140,18 +154,19 @@ class Tracer:
                 self._errors += len(traces)
                 log.warning("traces cannot be written to %s: %s", self._store.directory, error)
 
-    def _ready(self, records: Records, context: object, why: str, at: float) -> bool:
+    def _ready(self, what: object, context: TraceContext | None, why: str, at: float) -> bool:
         """Whether the response's status is known, or not worth waiting for any longer."""
-        scope = getattr(context, "scope", None)
+        scope = None if context is None else context.scope
         return scope is None or STATUS in scope or self._clock() - at > _PATIENCE_S
 
-    def _build(self, records: Records, context: object, why: str, at: float) -> Trace:
+    def _build(self, what: Records | Refused, context: TraceContext | None, why: str, at: float) -> Trace:
         from wardline.tracing.build import Kept  # noqa: PLC0415 - who keeps no trace need not load the SDK
 
         if self._builder is None:
             self._builder = self._begin()
-        kept: Kept = Kept(records, context, why, at)  # type: ignore[arg-type] # the queue's own
-        return self._builder.build(kept)
+        if isinstance(what, Refused):
+            return self._builder.refusal(what, why)
+        return self._builder.build(Kept(what, context, why, at))
 
     def _begin(self) -> Builder:
         """Load OpenTelemetry, once, on the tracer's thread."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from wardline.tracing.place import Placed
-from wardline.tracing.read import depth
+from wardline.tracing.read import depth, refused
 from wardline.tracing.trace import Event, Span, Trace
 from wardline.ui.html import Safe, facts, link, page, table, tag
 
@@ -39,6 +39,8 @@ def detail(gate: str, trace: Trace, placed: Sequence[Placed], *, older: str, new
 
 def _why(trace: Trace) -> Safe:
     found = [event for span in trace.spans for event in span.events if event.name == "wardline.finding"]
+    if sentences := refused(trace):
+        return tag("p", "Refused before any of it was judged: ", tag("strong", *sentences))
     if not found:
         return tag("p", "No guard had anything to say.")
     return table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from wardline.tracing.read import Wanted, findings
+from wardline.tracing.read import Wanted, findings, refused
 from wardline.tracing.trace import Trace
 from wardline.ui.html import Safe, field, link, page, table, tag
 from wardline.verdict import ACTIONS
@@ -25,7 +25,7 @@ def wanted(query: Mapping[str, str], now: datetime) -> Wanted:
     except ValueError:
         slower = 0.0
     return Wanted(
-        (action,) if action in ACTIONS else (), query.get("guard", ""), query.get("reason", ""),
+        (action,) if action in (*ACTIONS, "none") else (), query.get("guard", ""), query.get("reason", ""),
         query.get("rung", ""), query.get("camera", ""), (column, value) if equals else None, slower,
         0 if begin is None else int(begin.timestamp() * 1e9),
     )  # fmt: skip
@@ -41,7 +41,7 @@ def listing(gate: str, found: Sequence[Trace], query: Mapping[str, str], more: b
 
 
 def _form(query: Mapping[str, str]) -> Safe:
-    actions = [("", "any"), *((action.value, action.value) for action in ACTIONS)]
+    actions = [("", "any"), *((action.value, action.value) for action in ACTIONS), ("none", "none: refused")]
     hints = {"slice": "column=value", "slower": "ms"}
     inputs = [
         tag("label", "slower than" if name == "slower" else name,
@@ -69,7 +69,7 @@ def _row(trace: Trace) -> tuple[object, ...]:
     said = dict.fromkeys(
         f"{each.attributes['wardline.finding.reason']} {each.attributes.get('wardline.finding.subject', '')}"
         for each in findings(trace)
-    )
+    ) or refused(trace)
     when = datetime.fromtimestamp(root.start / 1e9, UTC)
     return (
         when.strftime("%Y-%m-%d %H:%M:%S.%f")[:23],

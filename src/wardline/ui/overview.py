@@ -35,17 +35,23 @@ def overview(
         f"Which guard speaks most, {window}",
     )
     cameras = table(
-        ("camera", "frames", "median ms", "95 % within ms", ""),
+        ("camera", "frames", "median ms", "95 % within ms", "most of it in", ""),
         [
-            (pace.camera, pace.rows, f"{pace.median_ms:.2f}", f"{pace.p95_ms:.2f}",
-             link("traces", "/ui/traces", camera=pace.camera))
+            (pace.name, pace.rows, f"{pace.median_ms:.2f}", f"{pace.p95_ms:.2f}", pace.slowest,
+             link("traces", "/ui/traces", camera=pace.name))
             for pace in told.cameras[:20]
         ],
         f"The slowest camera first, {window}",
     )  # fmt: skip
+    stages = table(
+        ("stage", "median ms", "95 % within ms"),
+        [(each.name, f"{each.median_ms:.3f}", f"{each.p95_ms:.3f}") for each in told.stages],
+        f"The slowest stage first, {window}",
+    )
     return page(
         "Overview", gate, facts(guarded),
         tag("div", tag("section", actions), tag("section", guards), class_="cols"),
+        tag("div", tag("section", stages), class_="cols"),
         cameras if told.cameras else Safe(""), _alerts(alerts),
     )  # fmt: skip
 
