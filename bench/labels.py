@@ -13,10 +13,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from guards import employment
 from wardline.cli.target import watched
+from wardline.log import parquet
 from wardline.log.labelled import labelled
 from wardline.log.labels import LabelLog, read_labels
 from wardline.log.schema import CODED, TIME
@@ -52,7 +52,7 @@ def records(folder: Path, rng: np.random.Generator) -> list[str]:
             "ood_p": rng.uniform(size=count),
             **{f"slice.{name}": rng.choice(["1", "2", "3"], count) for name in employment.gate.slices},
         })  # fmt: skip
-        pq.write_table(table, folder / f"20231114T22132{part}.000000-bench-1-0.parquet", compression="zstd")
+        parquet.write(table, folder / f"20231114T22132{part}.000000-bench-1-0.parquet")
     return names
 
 

@@ -15,6 +15,7 @@
     ├── GuardError            a guard answered something that is no finding
     │   └── GuardTimeoutError it hung and was interrupted
     ├── LogError              the log could not take or give a record
+    │   └── DamagedError      a file of the log is not as it was written
     └── NotReadyError         the gate is not open
 
 Each sentence says what happened and what to do next. None of them knows about HTTP.
@@ -87,6 +88,10 @@ class GuardTimeoutError(GuardError):
 
 class LogError(WardlineError):
     """The log could not take or give a record."""
+
+
+class DamagedError(LogError):
+    """A file of the log is not as it was written."""
 
 
 class NotReadyError(WardlineError):

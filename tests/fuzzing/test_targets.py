@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from guards.employment import gate as employment
 from guards.taxi import gate as taxi
 from tests.fuzzing.loop import CASES, TARGETS, cases, fuzz
+from tests.fuzzing.targets import close
 from wardline.errors import PayloadError
 
 FEW = settings(
     max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-RUNS = {"segment": 40, "sealed": 30, "picture": 60, "form": 60, "health": 60}
+RUNS = {"segment": 40, "sealed": 16, "picture": 60, "form": 60, "health": 60}
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,12 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _closed() -> Iterator[None]:
+    yield
+    close()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from wardline.errors import LogError
+from wardline.log import parquet
 from wardline.log.plain import objects
 
 _TYPE = "wardline.record.v1"
@@ -45,7 +45,7 @@ class Events:
 
     def _batches(self, path: Path) -> Iterator[list[dict[str, Any]]]:
         row, source = 0, f"/wardline/{self._gate}"
-        with pq.ParquetFile(path) as file:
+        with parquet.opened(path) as file:
             for batch in file.iter_batches(batch_size=_ROWS):
                 events = []
                 for data in objects(pa.Table.from_batches([batch])):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wardline.errors import LogError
+from wardline.log import parquet
 from wardline.log.schema import TIME
 from wardline.log.seal import PARQUET
 from wardline.log.segment import DAMAGE, SUFFIX, Contents
@@ -37,7 +38,7 @@ class Source:
                 table = pa.Table.from_batches(contents.batches, schema=contents.schema)
                 return table.select([name for name in names if name in table.column_names])
         try:
-            file = pq.ParquetFile(path, page_checksum_verification=True)
+            file = parquet.opened(path)
         except FileNotFoundError:
             return None
         with file:
@@ -87,7 +88,7 @@ def _segment(path: Path, on_problem: Callable[[str], None]) -> Source | None:
 
 
 def _sealed(path: Path) -> Source | None:
-    with pq.ParquetFile(path) as file:
+    with parquet.outlined(path) as file:
         metadata, schema = file.metadata, file.schema_arrow
     ranges = [_times(metadata, group) for group in range(metadata.num_row_groups)]
     if not ranges:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from wardline.log import parquet
 from wardline.log.seal import PARQUET
 from wardline.log.segment import DAMAGE, SUFFIX, frames, intact
 
@@ -111,7 +111,7 @@ def _host(stem: str) -> str:
 
 def _sealed(path: Path, begun: int, most: int) -> Iterator[pa.Table]:
     """Read a sealed file from one row on, a row group at a time."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with parquet.opened(path) as file:
         first = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows

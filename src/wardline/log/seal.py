@@ -13,13 +13,12 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from wardline.errors import LogError
+from wardline.log import parquet
 from wardline.log.segment import DAMAGE, SUFFIX, Contents, lock
 
 PARQUET, TEMPORARY, DAMAGED = ".parquet", ".parquet.tmp", ".damaged"
-GROUP_ROWS = 65_536
 
 
 def seal_all(directory: Path, on_error: Callable[[str], None]) -> None:
@@ -62,12 +61,10 @@ def write(contents: Contents, path: Path) -> Path:
     """First step: write what the segment holds to a temporary file, and see it on the disk."""
     temporary = path.with_suffix(TEMPORARY)
     table = pa.Table.from_batches(contents.batches)
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd", row_group_size=GROUP_ROWS, write_page_checksum=True)
-        file.flush()
-        os.fsync(file.fileno())
-    if pq.read_metadata(temporary).num_rows != table.num_rows:
-        raise LogError(f"{temporary} does not hold the {table.num_rows} rows written to it")
+    parquet.write(table, temporary)
+    with parquet.opened(temporary) as file:
+        if file.metadata.num_rows != table.num_rows:
+            raise LogError(f"{temporary} does not hold the {table.num_rows} rows written to it")
     return temporary
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from wardline.errors import LogError
+from wardline.errors import DamagedError, LogError
+from wardline.log import parquet
 from wardline.log.names import begun
 from wardline.log.retain import Kept, expendable
 from wardline.log.seal import PARQUET
@@ -43,12 +43,13 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class ShipStats:
-    """How shipping goes: files delivered and waiting, rows removed before they could be."""
+    """How shipping goes: files delivered, waiting, and damaged here; rows removed before they could be."""
 
     delivered: int = 0
     waiting: int = 0
     lost_rows: int = 0
     failures: int = 0
+    damaged: int = 0
     last_error: str = ""
 
 
@@ -65,6 +66,7 @@ class Delivery:
         self._directory, self._settings, self._clock = directory, settings, clock
         self._notes = [(each, Notes(directory / f".{each.name}")) for each in destinations]
         self._stats = ShipStats()
+        self._damaged: set[str] = set()
 
     @property
     def stats(self) -> ShipStats:
@@ -85,8 +87,12 @@ class Delivery:
         for place, path in enumerate(waiting):
             self._stats = replace(self._stats, waiting=len(waiting) - place)
             try:
+                parquet.check(path)
                 destination.deliver(path)
             except FileNotFoundError:  # removed meanwhile
+                continue
+            except DamagedError as error:  # it will not mend: it stays here, and the others go on
+                self._name_damaged(path, error)
                 continue
             except (LogError, OSError, pa.ArrowException) as error:
                 if self._stats.last_error != str(error):
@@ -97,6 +103,12 @@ class Delivery:
             self._stats = replace(self._stats, delivered=self._stats.delivered + 1)
         self._stats = replace(self._stats, waiting=0, last_error="")
         return True
+
+    def _name_damaged(self, path: Path, error: DamagedError) -> None:
+        if path.name not in self._damaged:
+            self._damaged.add(path.name)
+            log.error("%s is damaged and not delivered: %s", path, error)
+            self._stats = replace(self._stats, damaged=len(self._damaged))
 
     def _remove(self) -> None:
         files = [
@@ -214,8 +226,9 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def _rows(path: Path) -> int:
     try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
+        with parquet.outlined(path) as file:
+            return int(file.metadata.num_rows)
+    except (OSError, LogError, pa.ArrowException):
         return 0
 
 
