@@ -17,11 +17,15 @@ from typing import Any
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
 from bench.path import Queue
 from guards.employment import gate
+from wardline.monitor import report
+from wardline.monitor.signal import Signal, Standing
 from wardline.record import RecordSchema
+from wardline.serving import watched
 from wardline.serving.metrics import Metrics
 from wardline.settings import TraceSettings
 from wardline.telemetry import trace_context
@@ -123,20 +127,38 @@ def compare(home: Path, schema: RecordSchema, body: bytes) -> None:
 
 
 def page(home: Path) -> None:
-    """Render /metrics of 20 gates, each with 50 followed features by ten bins."""
+    """Render /metrics of 20 gates, each with 50 followed features by ten bins and what its monitor says."""
     opened = gate.open()
+    names, now = gate.features.schema.names, time.time()
+    signals = [Signal("drift.psi", name, effect=0.01, rows=5000, standing=Standing.OK) for name in names]
+    said = report.made(gate.name, now, now + 3600, signals, report.Labels(100, 90, 80))
     pages = []
     for number in range(20):
         metrics = Metrics(gate, home / str(number))
+        (home / str(number) / gate.name).mkdir(parents=True)
+        report.save(said, home / str(number) / gate.name)
         metrics.open(opened)
         pages.append(metrics)
-    features = len(gate.features.schema.names)
+    features = len(names)
     for each in pages:  # a first page lays out what later ones only fill in
         each.render()
     whole = least_ms(lambda: [each.render() for each in pages])
-    bins = least_ms(lambda: [each._page.text(each._counts, generate_latest) for each in pages])  # noqa: SLF001 - the part that grows
-    print(f"  /metrics of 20 gates x {features} features: {whole:.1f} ms CPU, of it {bins:.1f} for features; "
-          f"x 50 features: {whole + bins * (50 / features - 1):.1f}")  # fmt: skip
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Watched(said))
+    grows = least_ms(lambda: [each._page.text(each._counts, generate_latest) for each in pages])  # noqa: SLF001 - a part that grows with features
+    grows += least_ms(lambda: [generate_latest(registry) for _ in pages])
+    print(f"  /metrics of 20 gates x {features} features: {whole:.1f} ms CPU, of it {grows:.1f} for them; "
+          f"x 50 features: {whole + grows * (50 / features - 1):.1f}")  # fmt: skip
+
+
+class Watched(Collector):
+    """The drift of every feature alone."""
+
+    def __init__(self, said: report.Report) -> None:
+        self._said = said
+
+    def collect(self) -> Any:
+        return watched.families(gate.name, gate.features.schema.names, self._said, 0.0, pictures=False)
 
 
 def least_ms(call: Callable[[], Any]) -> float:

@@ -279,6 +279,9 @@ def test_the_monitor_hears_of_coverage_and_levels_as_labels_come(tmp_path: Path)
     label(gate, home, ids[:1500], truth[:1500], observed=at[:1500], came=NOW - 2)
     assert listening.look(NOW + 1) == {}  # not so soon again
     assert listening.look(NOW + 60, wait=True) == {"employment": Coverage.VALID}
+    told = listening.counted
+    assert (told.answered, told.labelled) == (3000, 1500)
+    assert told.coverage is not None
     level = listening.levels["employment"]
     state = listening.state
     label(gate, home, ids[1500:], turned[1500:], observed=at[1500:], came=NOW - 1)

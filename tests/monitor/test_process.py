@@ -16,7 +16,7 @@ from tests.monitor.traffic import START, batch, requests, segment, watched
 from wardline.errors import WardlineError
 from wardline.health import NAME, load
 from wardline.log.segment import Segment
-from wardline.monitor import process
+from wardline.monitor import process, report
 from wardline.monitor.process import Monitor, once
 from wardline.monitoring import AlertRule, Monitoring
 from wardline.verdict import Coverage
@@ -213,3 +213,17 @@ def test_people_see_and_acknowledge_by_the_command_line(tmp_path: Path) -> None:
 def test_the_checkpoint_is_where_the_gate_is(tmp_path: Path, monitor: Monitor) -> None:
     monitor.close()
     assert (tmp_path / "loan" / process.STATE).exists()
+
+
+def test_each_look_leaves_a_report_for_whoever_scrapes(
+    tmp_path: Path, monitor: Monitor, clock: Clock
+) -> None:
+    server = Server(tmp_path, "hosta", 9)
+    server.write(1500)
+    step(monitor, clock, server)
+    told = report.load(tmp_path / "loan")
+    assert told is not None
+    assert (told.gate, told.at) == ("loan", clock())
+    assert told.until == clock() + KNOWN.monitoring.age_s
+    assert {each.feature for each in told.drift} == set(KNOWN.features)
+    assert sum(told.signals["drift"].values()) >= len(KNOWN.features)

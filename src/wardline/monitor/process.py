@@ -18,7 +18,7 @@ from wardline.errors import WardlineError
 from wardline.health import Health
 from wardline.log.columns import Columns
 from wardline.log.follow import Follower
-from wardline.monitor import checkpoint, journal, service
+from wardline.monitor import checkpoint, journal, report, service
 from wardline.monitor.alerts import Board, Event, State
 from wardline.monitor.budget import LOOK_S
 from wardline.monitor.delivery import Delivery, Message
@@ -133,6 +133,10 @@ class Monitor:
             self._tell(event)
             journal.append(self.folder / journal.NAME, event)
         health.save(self._health(now), self.home)
+        until = now + self.watched.monitoring.age_s
+        report.save(
+            report.made(self.watched.name, now, until, self.signals, self._labels.counted), self.folder
+        )
         return events
 
     def _listen(self) -> None:

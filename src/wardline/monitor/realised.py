@@ -16,6 +16,7 @@ from wardline.log.labels import FOLDER, read_labels
 from wardline.monitor.coverage import Adapted, adapted, realised
 from wardline.monitor.maturity import matured, maturity
 from wardline.monitor.plan import Watched
+from wardline.monitor.report import Labels
 from wardline.verdict import Coverage
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class FromLabels:
         on_problem: Callable[[str], None] = log.warning,
     ) -> None:  # fmt: skip
         self.coverage: dict[str, Coverage] = {}
+        self.counted = Labels()
         self._watched, self._folder, self._on_problem = watched, folder, on_problem
         self._adapted = {rung: msgspec.convert(each, Adapted) for rung, each in (state or {}).items()}
         self._looked = 0.0
@@ -91,6 +93,7 @@ class FromLabels:
         )  # fmt: skip
         declared = watched.monitoring.labels
         old = matured(known, maturity(known, declared, now))
+        self.counted = Labels(len(known), len(old), int(old.has.sum()))
         coverage, levels = dict(self.coverage), dict(self._adapted)
         for rung in watched.rungs:
             found = realised(old, watched.reference, declared, rung)

@@ -108,6 +108,11 @@ class OpenBatched:
         """Hash of what answers."""
         return self._inner.sha256
 
+    @property
+    def in_line(self) -> int:
+        """How many rows wait for the next batch."""
+        return self._rows
+
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()

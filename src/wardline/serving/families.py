@@ -13,7 +13,9 @@ from prometheus_client.registry import Collector
 
 from wardline import health
 from wardline.gate import Gate, OpenGate
+from wardline.monitor.report import Report
 from wardline.record import STAGES
+from wardline.serving import watched
 from wardline.serving.bin_page import BinPage
 from wardline.serving.bins import Key
 from wardline.serving.gauges import Gauges, age_s, of_health
@@ -60,6 +62,7 @@ class Families(Collector):
         gauges: Gauges,
         exemplars: Exemplars,
         told: health.Health | None,
+        report: Report | None = None,
     ) -> None:
         self._gate = gate
         self._opened = opened
@@ -68,6 +71,7 @@ class Families(Collector):
         self._gauges = gauges
         self._exemplars = exemplars
         self._told = told
+        self._report = report
 
     def collect(self) -> Iterator[Any]:
         """Yield every family."""
@@ -91,6 +95,10 @@ class Families(Collector):
         yield self._stages(gate)
         yield from self._infos(gate)
         yield from self._monitor(gate)
+        yield from watched.families(
+            gate, self._gate.features.schema.names, self._report, time.time(),
+            pictures=self._gate.contract.pictures,
+        )  # fmt: skip
 
     def _infos(self, gate: str) -> Iterator[GaugeMetricFamily]:
         owner = self._gate.owner

@@ -9,12 +9,15 @@ from typing import Any
 
 from wardline.gate import OpenGate
 from wardline.health import Health
+from wardline.log.ship import ShipStats
 from wardline.serving.bins import Key
 
 Gauges = dict[Key, float]
 """By name and labels. Over workers they add up, but for those in `MAXIMA`, of which the largest counts."""
 
 MAXIMA = frozenset({"lag"})
+
+_STARTED = time.time()
 
 
 _PROMISES = ("valid", "watch", "void")
@@ -29,11 +32,15 @@ def gauges(opened: OpenGate | None, in_flight: int, now: float) -> Gauges:
     if stats is not None:
         state = stats()
         found["queue", "records"] = state.queued
-        waits = state.queued and state.last_flush is not None
-        found["lag",] = max(0.0, now - state.last_flush) if waits else 0.0
+        since = state.last_flush or _STARTED  # a disk that never took a record lags from the start
+        found["lag",] = max(0.0, now - since) if state.queued else 0.0
+        found["queue", "sealed_files"] = getattr(opened.sink, "shipping", ShipStats()).waiting
     if opened.tracer is not None:
         found["queue", "traces"] = opened.tracer.stats().queued
         found["queue", "spans"] = opened.tracer.stats().spans_queued
+    lines = [getattr(rung.opened, "in_line", None) for rung in opened.chain.rungs]
+    if any(line is not None for line in lines):
+        found["queue", "micro_batch"] = float(sum(line or 0 for line in lines))
     for rung in opened.chain.rungs:
         for name in ("closed", "half_open", "open"):
             found["breaker", rung.name, name] = float(rung.breaker.state == name)

@@ -19,6 +19,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from wardline import health
 from wardline.gate import Gate, OpenGate
+from wardline.monitor import report
 from wardline.record import STAGES, Records
 from wardline.serving.bin_page import BinPage, Generate
 from wardline.serving.bins import BinCounts, Key
@@ -207,7 +208,7 @@ class Metrics:
                 levels.append({tuple(key): value for key, value in told.gauges})
         return Families(
             self._gate, self._opened, total, bins=self._page, gauges=together(levels), exemplars=seen,
-            told=health.load(self._home / health.NAME),
+            told=health.load(self._home / health.NAME), report=report.load(self._home),
         )  # fmt: skip
 
     def render(self, *, openmetrics: bool = False) -> bytes:
