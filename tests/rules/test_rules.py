@@ -107,3 +107,14 @@ def test_a_gate_without_reference_has_nothing_to_compare(monkeypatch, tmp_path):
 
 def test_names_carry_gate_and_window():
     assert dataclasses.replace(NAMES, window="6h").of("psi") == 'wardline:psi:6h{gate="taxi"}'
+
+
+def test_several_gates_share_one_alertmanager_and_one_scrape(tmp_path):
+    made = CliRunner().invoke(command, ["guards.taxi", "guards.employment", "--out", str(tmp_path)])
+    assert made.exit_code == 0, made.output
+    prometheus = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
+    assert [job["job_name"] for job in prometheus["scrape_configs"]] == ["wardline"]
+    assert [(tmp_path / file).exists() for file in prometheus["rule_files"]] == [True, True]
+    receivers = yaml.safe_load((tmp_path / "alertmanager.yml").read_text())["receivers"]
+    pages = {each["name"] for each in receivers}
+    assert {taxi.gate.owner.page, employment.gate.owner.page, "watchdog", "unclaimed"} <= pages

@@ -19,6 +19,7 @@ from tests.serving.server import serving
 from wardline import Chain, Python, Rule, Settings
 from wardline.record import Records
 from wardline.serving import app
+from wardline.serving.bin_page import texts
 from wardline.serving.metrics import Metrics
 from wardline.settings import TraceSettings
 from wardline.verdict import Finding, Severity, Stage
@@ -189,5 +190,5 @@ def test_rows_by_bin_are_written_as_the_library_writes_them(tmp_path: Path) -> N
     registry.register(Library())
     for generate in (generate_latest, generate_openmetrics):
         theirs = generate(registry).decode().removesuffix("# EOF\n")
-        assert found.bins.text(found.counts, generate).decode() == theirs
+        assert texts([(found.bins, found.counts)], generate).decode() == theirs
     assert list(openmetrics(metrics.render(openmetrics=True).decode()))

@@ -1,10 +1,11 @@
-"""`wardline rules`: what a gate declares, as files for Prometheus, Alertmanager and Grafana."""
+"""`wardline rules`: what gates declare, as files for Prometheus, Alertmanager and Grafana."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import yaml
@@ -16,7 +17,7 @@ from wardline.errors import BundleError
 from wardline.gate import Gate
 from wardline.rules.alerting import alerting
 from wardline.rules.dashboard import dashboard
-from wardline.rules.recording import Names, recording
+from wardline.rules.recording import Names, Rule, recording
 from wardline.rules.rehearsal import Rehearsal
 from wardline.rules.routing import routing
 
@@ -24,7 +25,7 @@ _HEADER = "# Made by `wardline rules` from the gate's declaration: change the ga
 
 
 @click.command()
-@click.argument("target")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A directory.")
 @click.option("--window", default="1h", show_default=True, help="What drift is judged over, as 30m or 6h.")
 @click.option("--scrape", multiple=True, metavar="HOST:PORT", help="A replica; repeat it.")
@@ -33,7 +34,7 @@ _HEADER = "# Made by `wardline rules` from the gate's declaration: change the ga
               help="Where a page without a webhook goes.")  # fmt: skip
 @click.option("--alertmanager", default="127.0.0.1:9093", show_default=True, metavar="HOST:PORT")
 def rules(  # noqa: PLR0917 - click passes options by name
-    target: str,
+    targets: tuple[str, ...],
     out: Path,
     window: str,
     scrape: tuple[str, ...],
@@ -41,17 +42,50 @@ def rules(  # noqa: PLR0917 - click passes options by name
     default_page: str,
     alertmanager: str,
 ) -> None:
-    """Write rules, their unit tests, routes and a dashboard for the gate TARGET, such as guards.taxi."""
-    gate = load(target)
+    """Write rules, their unit tests, routes and a dashboard for the gate TARGET, such as guards.taxi.
+
+    Several gates get files of their own, and share one alertmanager.yml and one prometheus.yml.
+    """
     if not (window[:-1].isdigit() and int(window[:-1]) and window[-1] in "mh"):
         raise click.UsageError(f"--window {window}: give minutes or hours, as 30m or 6h")
+    webhooks = dict(_pair(page) for page in pages)
+    made = [_made(load(target), window) for target in targets]
+    alerts = [alert for each in made for alert in each.alerts]
+    job = made[0].gate.name if len(made) == 1 else "wardline"
+    files = {
+        "alertmanager.yml": routing(alerts, webhooks, default_page),
+        "prometheus.yml": _prometheus(
+            job, [each.file for each in made], scrape or ("127.0.0.1:3000",), alertmanager
+        ),
+    }
+    for each in made:
+        files |= each.files
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, width=1000))
+    for each in made:
+        board = out / f"wardline-{each.gate.name}.dashboard.json"
+        board.write_text(json.dumps(dashboard(each.gate, Names(each.gate.name, window)), indent=1) + "\n")
+        _say(each.gate, each.reference, out, len(each.alerts))
+
+
+class _Made(NamedTuple):
+    """What is written for one gate: `file` has its rules, `files` that one and its tests."""
+
+    gate: Gate
+    reference: bundles.Reference
+    file: str
+    files: dict[str, Any]
+    alerts: Sequence[Rule]
+
+
+def _made(gate: Gate, window: str) -> _Made:
     if gate.reference_dir is None:
         raise click.UsageError(f"{gate.name} has no reference, so there is nothing to compare traffic with")
     try:
         reference = bundles.load(gate.reference_dir)
     except BundleError as error:
         raise click.ClickException(str(error)) from error
-    webhooks = dict(_pair(page) for page in pages)
     names = Names(gate.name, window)
     alerts = alerting(gate, names)
     file = f"wardline-{gate.name}.rules.yml"
@@ -62,15 +96,8 @@ def rules(  # noqa: PLR0917 - click passes options by name
     files = {
         file: {"groups": groups},
         f"wardline-{gate.name}.tests.yml": Rehearsal(gate, reference, names).file([file]),
-        "alertmanager.yml": routing(alerts, webhooks, default_page),
-        "prometheus.yml": _prometheus(gate, [file], scrape or ("127.0.0.1:3000",), alertmanager),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (out / name).write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, width=1000))
-    board = out / f"wardline-{gate.name}.dashboard.json"
-    board.write_text(json.dumps(dashboard(gate, names), indent=1) + "\n")
-    _say(gate, reference, out, len(alerts))
+    return _Made(gate, reference, file, files, alerts)
 
 
 def _say(gate: Gate, reference: bundles.Reference, out: Path, alerts: int) -> None:
@@ -84,12 +111,12 @@ def _say(gate: Gate, reference: bundles.Reference, out: Path, alerts: int) -> No
     console.print(f"promtool test rules {out / f'wardline-{gate.name}.tests.yml'}")
 
 
-def _prometheus(gate: Gate, files: list[str], scrape: tuple[str, ...], alertmanager: str) -> dict[str, Any]:
+def _prometheus(job: str, files: list[str], scrape: tuple[str, ...], alertmanager: str) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
         "rule_files": files,
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": [{"job_name": gate.name, "static_configs": [{"targets": list(scrape)}]}],
+        "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(scrape)}]}],
     }
 
 

@@ -1,4 +1,4 @@
-"""`wardline serve`: a gate behind HTTP, with safe defaults."""
+"""`wardline serve`: a gate behind HTTP, or several, with safe defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
 
 @click.command()
-@click.argument("target")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback unless you say otherwise.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
@@ -41,7 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     "watching",
     default=True,
     show_default=True,
-    help="Start the gate's monitor beside it.",
+    help="Start each gate's monitor beside it.",
 )
 @click.option("--grace", default=20, show_default=True, help="Seconds for requests in flight to finish.")
 @click.option("--ssl-certfile", type=_FILE, help="Speak TLS with this certificate chain.")
@@ -49,7 +49,7 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option("--ssl-ca-certs", type=_FILE, help="Callers must show a certificate that one of these signed.")
 @click.option("--ssl-ciphers", help="OpenSSL's list of ciphers.")
 def serve(  # noqa: PLR0917 - click passes options by name
-    target: str,
+    targets: tuple[str, ...],
     host: str,
     port: int,
     workers: int,
@@ -61,9 +61,10 @@ def serve(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Serve the gate TARGET, such as guards.taxi, over HTTP; exit 1 where `wardline check` fails it.
 
-    Keys come from WARDLINE_PREDICT_KEYS_FILE and WARDLINE_OPERATE_KEYS_FILE: docs/serving.md.
+    Several gates share the process, each under /gates/NAME. Keys come from WARDLINE_PREDICT_KEYS_FILE and
+    WARDLINE_OPERATE_KEYS_FILE: docs/serving.md.
     """
-    gate = load(target)
+    gates = _gates(targets)
     host = "127.0.0.1" if host == "localhost" else host
     beyond = "" if _is_loopback(host) else host
     options = _tls(tls)
@@ -74,13 +75,16 @@ def serve(  # noqa: PLR0917 - click passes options by name
     if home is not None:
         settings = dataclasses.replace(settings, home=home)
     settings.home.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
-    identity = _launch(target, gate, settings, unchecked)
-    watching = watching and gate.reference_dir is not None
+    watched = [target for target, gate in gates.items() if watching and gate.reference_dir is not None]
     address = f"{'https' if options else 'http'}://{host}:{port}"
-    _screen(gate, address, settings, workers, identity, watching=watching)
+    for target, gate in gates.items():
+        shutil.rmtree(settings.home / gate.name / "metrics", ignore_errors=True)  # an earlier run's
+        identity = _launch(target, gate, settings, unchecked)
+        base = address if len(gates) == 1 else f"{address}/gates/{gate.name}"
+        _screen(gate, base, settings, workers, identity, watching=target in watched)
+    _warn(settings.keys, encrypted=bool(options))
     os.environ.update(
-        WARDLINE_TARGET=target,
+        WARDLINE_TARGET=" ".join(targets),
         WARDLINE_WORKERS=str(workers),
         WARDLINE_UNCHECKED=unchecked or settings.unchecked,
         WARDLINE_HOME=str(settings.home.resolve()),
@@ -88,18 +92,28 @@ def serve(  # noqa: PLR0917 - click passes options by name
         WARDLINE_RUN=uuid.uuid4().hex,
         PYTHONPATH=os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")])),
         # One BentoML home a process tree: two servers that share one wipe each other's files.
-        BENTOML_HOME=str((settings.home / gate.name / "bentoml").resolve()),
+        BENTOML_HOME=str((settings.home / next(iter(gates.values())).name / "bentoml").resolve()),
         BENTOML_DO_NOT_TRACK="true",
     )
     # Where this is set, even to nothing, BentoML leaves the respawn of dead workers to the container.
     os.environ.pop("BENTOML_CONTAINERIZED", None)
-    if watching:
+    for target in watched:
         start_monitor(target, settings.home)
     os.execv(  # noqa: S606 - this process becomes the server, so that signals reach it
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "wardline.serving.entry:Service",
          "--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(grace), *options],
     )  # fmt: skip
+
+
+def _gates(targets: Sequence[str]) -> dict[str, Gate]:
+    """Return the gates by their targets; two of one name would mix their records."""
+    found = {target: load(target) for target in targets}
+    names = [gate.name for gate in found.values()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None or len(found) < len(targets):
+        raise click.UsageError(f"{twice or 'a target'} is named twice: serve each gate once")
+    return found
 
 
 def start_monitor(target: str, home: Path) -> None:
@@ -161,11 +175,14 @@ def _screen(
     table.add_row("workers", str(workers))
     table.add_row("listens", f"{address}/predict   (/schema.json /readyz /livez /metrics)")
     table.add_row("keys", _asked(settings.keys))
+    Console(stderr=True, highlight=False).print(table)
+
+
+def _warn(keys: KeySettings, *, encrypted: bool) -> None:
+    """Print what this address leaves open, or shut."""
     console = Console(stderr=True, highlight=False)
-    console.print(table)
-    if settings.keys.beyond:
-        for warning in _warnings(settings.keys, encrypted=address.startswith("https")):
-            console.print(f"[yellow]{warning}[/]")
+    for warning in _warnings(keys, encrypted=encrypted) if keys.beyond else ():
+        console.print(f"[yellow]{warning}[/]")
 
 
 def _asked(keys: KeySettings) -> str:

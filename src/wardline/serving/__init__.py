@@ -2,5 +2,6 @@
 
 from wardline.serving.app import app
 from wardline.serving.bento import service
+from wardline.serving.several import several
 
-__all__ = ["app", "service"]
+__all__ = ["app", "service", "several"]

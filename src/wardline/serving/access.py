@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wardline.keys import KeySettings
 from wardline.serving.admission import Bounded
-from wardline.serving.metrics import Metrics
+from wardline.serving.metrics import Counts
 from wardline.serving.replies import Caller, Reply, caller, problem
 
 
@@ -34,17 +34,21 @@ class Access(StrEnum):
 class Doors:
     """Makes routes that ask who is there: `doors.route("/labels", endpoint, Access.OPERATE, "POST")`."""
 
-    def __init__(self, keys: KeySettings, metrics: Metrics) -> None:
+    def __init__(self, keys: KeySettings, metrics: Counts) -> None:
         self._keys = keys
         self._metrics = metrics
 
     def route(self, path: str, endpoint: ASGIApp, access: Access, method: str = "GET") -> Route:
         """Return the route of an endpoint behind its door."""
-        return Route(path, _Door(endpoint, access, self._keys, self._metrics), methods=[method])
+        return Route(path, self.door(endpoint, access), methods=[method])
+
+    def door(self, endpoint: ASGIApp, access: Access) -> ASGIApp:
+        """Return an endpoint behind its door, without a route of its own."""
+        return _Door(endpoint, access, self._keys, self._metrics)
 
 
 class _Door:
-    def __init__(self, endpoint: ASGIApp, access: Access, keys: KeySettings, metrics: Metrics) -> None:
+    def __init__(self, endpoint: ASGIApp, access: Access, keys: KeySettings, metrics: Counts) -> None:
         self._endpoint = endpoint
         self._access = access
         self._keys = keys

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,9 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wardline.gate import Gate
 from wardline.serving import late, openapi, pages, v2
 from wardline.serving.access import Access
-from wardline.serving.drain import drain_first
-from wardline.serving.lifeline import SUPERVISED, hold
-from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Metrics, written
+from wardline.serving.lifespan import lifespan
+from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Counts, Metrics, written
 from wardline.serving.predict import Predict
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -32,7 +29,7 @@ Answer = Callable[[], Reply]
 class Endpoint:
     """A GET that only tells: an ASGI app from a function that makes the reply."""
 
-    def __init__(self, answer: Answer, metrics: Metrics) -> None:
+    def __init__(self, answer: Answer, metrics: Counts) -> None:
         self._answer = answer
         self._metrics = metrics
 
@@ -44,18 +41,20 @@ class Endpoint:
 
 
 class Scraped:
-    """The page of metrics, in the form the scraper asks for."""
+    """The page of metrics of one gate or of several, in the form the scraper asks for."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Sequence[Metrics], counts: Counts) -> None:
         self._metrics = metrics
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer it; the counts are taken on the loop, which changes them, and written out in a thread."""
         asked = any(
             name == b"accept" and b"application/openmetrics-text" in value for name, value in scope["headers"]
         )
-        page = await asyncio.to_thread(written, self._metrics.families(), openmetrics=asked)
-        self._metrics.responded(200)
+        families = [each.families() for each in self._metrics]
+        page = await asyncio.to_thread(written, families, openmetrics=asked)
+        self._counts.responded(200)
         kind = OPENMETRICS if asked else CONTENT_TYPE
         await Reply(200, page, content_type=kind).send(send, caller(scope))
 
@@ -72,38 +71,24 @@ class Sent:
         await self._answer.send(send, self._who)
 
 
-def app(gate: Gate, settings: Settings | None = None) -> Starlette:
+def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Starlette:
     """Return the ASGI app that serves a gate; its lifespan opens and closes it.
 
-    `uvicorn.run(app(gate))` is enough for a test or a notebook. The app's `state.wardline` is the State.
+    `uvicorn.run(app(gate))` is enough for a test or a notebook; many gates in one process are
+    `serving.several`, which puts each `under` a path. The app's `state.gates` has the gate's State.
     """
     settings = settings or Settings.from_env()
     metrics = Metrics(gate, settings.home)
-    state = State(gate, settings, metrics)
+    state = State(gate, settings, metrics, under=under)
     kept = {"/labels": late.labels(state), "/metrics-business": late.figures(state)}
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if state.opened is None:
-            await asyncio.to_thread(state.open)
-        tasks = [asyncio.create_task(metrics.tick()), asyncio.create_task(state.keep_opening())]
-        if SUPERVISED in os.environ:
-            tasks.append(asyncio.create_task(hold(state, settings.serving.stuck_s)))
-        drain_first(state, settings.serving.drain_s)
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.to_thread(state.close)
-        for endpoint in kept.values():
-            await asyncio.to_thread(endpoint.close)
-
-    handler = _refusal(metrics)
+    state.closers += [endpoint.close for endpoint in kept.values()]
+    handler = refusal(metrics, "predictions are POST /predict")
     served = Starlette(
         routes=_routes(state, kept),
-        lifespan=lifespan,
+        lifespan=lifespan([state], settings.serving),
         exception_handlers={HTTPException: handler, Exception: handler},
     )
-    served.state.wardline = state
+    served.state.gates = (state,)
     return served
 
 
@@ -112,11 +97,8 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
     route, gate, metrics = state.doors.route, state.gate, state.metrics
 
     def readyz() -> Reply:
-        problems = state.problems()
-        return reply(
-            503 if problems else 200,
-            {"ready": not problems, "problems": problems, "monitor": detail(state.opened)},
-        )
+        found = readiness(state)
+        return reply(200 if found["ready"] else 503, found)
 
     def tells(path: str, answer: Answer, access: Access) -> Route:
         return route(path, Endpoint(answer, metrics), access)
@@ -131,20 +113,28 @@ def _routes(state: State, kept: Mapping[str, ASGIApp]) -> list[Route]:
         tells(
             "/schema.json", lambda: reply(200, {"title": gate.name, **gate.contract.schema()}), Access.PREDICT
         ),
-        route("/metrics", Scraped(metrics), Access.OPERATE),
-        tells("/openapi.json", lambda: reply(200, openapi.document(gate, found)), Access.PREDICT),
+        route("/metrics", Scraped([metrics], metrics), Access.OPERATE),
+        tells(
+            "/openapi.json", lambda: reply(200, openapi.document(gate, found, state.under)), Access.PREDICT
+        ),
     ]
     return found
 
 
-def _refusal(metrics: Metrics) -> Any:
+def readiness(state: State) -> dict[str, Any]:
+    """Say whether a gate is ready, what is wrong, and how its monitor does."""
+    problems = state.problems()
+    return {"ready": not problems, "problems": problems, "monitor": detail(state.opened)}
+
+
+def refusal(metrics: Counts, instead: str) -> Any:
     """Return the handler for paths and methods that are not served, and for faults outside /predict."""
 
     async def refuse(request: Request, error: Exception) -> Sent:
         status = error.status_code if isinstance(error, HTTPException) else 500
         metrics.responded(status)
         sentence = {
-            404: "there is nothing here: predictions are POST /predict",
+            404: f"there is nothing here: {instead}",
             405: f"{request.method} is not for this path",
         }.get(status, "the server failed on this request; it has been logged")
         who = caller(request.scope)

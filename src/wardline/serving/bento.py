@@ -10,6 +10,7 @@ import bentoml
 from wardline.gate import Gate
 from wardline.serving.app import Front, app
 from wardline.serving.protocol import install
+from wardline.serving.several import several
 from wardline.settings import Settings
 
 _LEAN: dict[str, Any] = {
@@ -21,25 +22,28 @@ _LEAN: dict[str, Any] = {
 }
 
 
-def service(gate: Gate, *, workers: int = 1, settings: Settings | None = None) -> Any:
+def service(*gates: Gate, workers: int = 1, settings: Settings | None = None) -> Any:
     """Return the BentoML service of a gate: `TaxiService = service(gate)` in `services/taxi.py`.
 
     Importing it opens nothing. Each worker opens the gate when it starts and closes it when it stops.
+    Several gates share the process, each at `/gates/NAME`: `serving.several`.
     """
     settings = settings or Settings.from_env()
     install(settings.serving)
-    served = app(gate, settings)
+    served = app(gates[0], settings) if len(gates) == 1 else several(gates, settings)
+    names = [gate.name for gate in gates]
 
     class Guarded:
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         def open_gate(self) -> None:
-            served.state.wardline.open()
+            for state in served.state.gates:
+                state.open()
             # What is loaded now stays for good: the collector need not walk it again between requests.
             gc.collect()
             gc.freeze()
 
-    Guarded.__doc__ = f"The gate {gate.name}: POST /predict, GET /schema.json, /livez, /readyz, /metrics."
-    made = bentoml.service(name=gate.name, workers=workers, **_LEAN)(Guarded)
+    Guarded.__doc__ = f"{', '.join(names)}: POST /predict, GET /schema.json, /livez, /readyz, /metrics."
+    made = bentoml.service(name="_".join(names)[:60], workers=workers, **_LEAN)(Guarded)
     # Mounted too, so that BentoML runs the app's lifespan: it closes the gate and flushes the log.
     made.mount_asgi_app(served, path="/")
     made.add_asgi_middleware(Front, served=served)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -22,14 +22,13 @@ class BinPage:
         self._bins = bins
         self._written: dict[Generate, list[tuple[str, Key | None]]] = {}
 
-    def text(self, total: Mapping[Key, int], generate: Generate) -> bytes:
-        """Return the families with these counts, in the form that `generate` writes."""
+    def lines(self, total: Mapping[Key, int], generate: Generate) -> list[str]:
+        """Return the lines of the families with these counts, in the form that `generate` writes."""
         lines = self._written.get(generate)
         if lines is None:
             lines = self._written[generate] = self._lines(generate)
         get = total.get
-        made = [line if key is None else f"{line}{get(key, 0)}.0" for line, key in lines]
-        return ("\n".join(made) + "\n").encode()
+        return [line if key is None else f"{line}{get(key, 0)}.0" for line, key in lines]
 
     def _lines(self, generate: Generate) -> list[tuple[str, Key | None]]:
         registry = CollectorRegistry(auto_describe=False)
@@ -51,3 +50,22 @@ class _Zeros(Collector):
 
     def collect(self) -> Iterator[Any]:
         yield from self._bins.families({})
+
+
+def texts(pages: Sequence[tuple[BinPage, Mapping[Key, int]]], generate: Generate) -> bytes:
+    """Return the pages of several gates as one: each family once, with the lines of all."""
+    if not pages:
+        return b""
+    written = [page.lines(total, generate) for page, total in pages]
+    if len(written) == 1:
+        return ("\n".join(written[0]) + "\n").encode()
+    families: dict[str, list[str]] = {}
+    for lines in written:
+        family: list[str] = []
+        for line in lines:
+            if line.startswith("#"):
+                family = families.setdefault(line.split(" ", 3)[2], [])
+                if line in family[:3]:
+                    continue
+            family.append(line)
+    return ("\n".join(line for family in families.values() for line in family) + "\n").encode()

@@ -6,17 +6,17 @@ import asyncio
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
-
-from wardline.serving.state import State
 
 log = logging.getLogger(__name__)
 
 
-def drain_first(state: State, seconds: float) -> None:
+def drain_first(drain: Callable[[], bool], seconds: float) -> None:
     """Put `seconds` of not being ready before what SIGTERM does so far; for the loop's own thread.
 
-    Balancers need that time to send their callers elsewhere; who still comes meanwhile is answered.
+    `drain` stops being ready, and says False where that was so already. Balancers need that time to send
+    their callers elsewhere; who still comes meanwhile is answered.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # a server in a thread gets no signals
@@ -33,7 +33,7 @@ def drain_first(state: State, seconds: float) -> None:
         loop.call_later(seconds, stop)
 
     def told(_signal: int, _frame: FrameType | None) -> None:
-        if state.drain():
+        if drain():
             loop.call_soon_threadsafe(begin)
         else:
             stop()  # asked twice: at once

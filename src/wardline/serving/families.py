@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -159,3 +159,20 @@ class Families(Collector):
                 buckets.append((edge, total, seen and Exemplar({"trace_id": seen[0]}, seen[1], seen[2])))
             family.add_metric([gate, stage], buckets, self.counts.get(("stage_sum", stage), 0) / 1e6)
         return family
+
+
+class Together(Collector):
+    """The families of several gates: each family once, with the samples of all."""
+
+    def __init__(self, gates: Sequence[Families]) -> None:
+        self._gates = gates
+
+    def collect(self) -> Iterator[Any]:
+        """Yield every family."""
+        merged: dict[str, Any] = {}
+        for families in self._gates:
+            for family in families.collect():
+                before = merged.setdefault(family.name, family)
+                if before is not family:  # what is about no gate, as the program's version, is told once
+                    before.samples += [each for each in family.samples if "gate" in each.labels]
+        yield from merged.values()

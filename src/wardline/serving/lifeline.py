@@ -7,6 +7,7 @@ import faulthandler
 import logging
 import os
 import signal
+from collections.abc import Sequence
 
 from wardline.serving.state import State
 
@@ -18,7 +19,7 @@ SUPERVISED = "WARDLINE_RUN"
 _STDERR = 2
 
 
-async def hold(state: State, stuck_s: float) -> None:
+async def hold(states: Sequence[State], stuck_s: float) -> None:
     """Prove every second that this worker still turns; without proof for `stuck_s` seconds it ends.
 
     The timer belongs to the C runtime: it runs out even where a regular expression or a model keeps every
@@ -27,7 +28,8 @@ async def hold(state: State, stuck_s: float) -> None:
     parent = os.getppid()
     try:
         while True:
-            if state.opened is None or not state.opened.inputs.bound.stuck:
+            opened = [state.opened for state in states if state.opened is not None]
+            if not any(each.inputs.bound.stuck for each in opened):
                 faulthandler.dump_traceback_later(stuck_s, exit=True, file=_STDERR)
             if os.getppid() != parent:
                 log.error("the supervisor is gone: this worker finishes what it has and stops")

@@ -8,8 +8,9 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -21,9 +22,9 @@ from wardline import health
 from wardline.gate import Gate, OpenGate
 from wardline.monitor import report
 from wardline.record import STAGES, Records
-from wardline.serving.bin_page import BinPage, Generate
+from wardline.serving.bin_page import BinPage, Generate, texts
 from wardline.serving.bins import BinCounts, Key
-from wardline.serving.families import EDGES_US, Families
+from wardline.serving.families import EDGES_US, Families, Together
 from wardline.serving.gauges import Gauges, alive, gauges, together
 from wardline.tracing.tracer import counts as traced
 from wardline.verdict import ACTIONS, Finding
@@ -39,6 +40,13 @@ _USUAL = (
     ("serve", 200), ("flag", 200), ("fallback", 200), ("abstain", 200), ("abstain", 504), ("reject", 422),
     ("reject", 400), ("reject", 413), ("none", 429), ("none", 500), ("none", 503),
 )  # fmt: skip
+
+
+class Counts(Protocol):
+    """Who counts responses: a gate's `Metrics`, or nobody where a response is about no gate."""
+
+    def responded(self, status: int, action: str = "none") -> None:
+        """Count one response."""
 
 
 class Metrics:
@@ -213,16 +221,16 @@ class Metrics:
 
     def render(self, *, openmetrics: bool = False) -> bytes:
         """Return the page of all workers."""
-        return written(self.families(), openmetrics=openmetrics)
+        return written([self.families()], openmetrics=openmetrics)
 
 
-def written(families: Families, *, openmetrics: bool) -> bytes:
-    """Write families as Prometheus reads them, or as OpenMetrics, which has exemplars."""
+def written(gates: Sequence[Families], *, openmetrics: bool) -> bytes:
+    """Write each gate's families as Prometheus reads them, or as OpenMetrics, which has exemplars."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(families)
+    registry.register(gates[0] if len(gates) == 1 else Together(gates))
     generate: Generate = generate_openmetrics if openmetrics else generate_latest
     made, end = generate(registry), b"# EOF\n" if openmetrics else b""
-    rows = b"" if families.bins is None else families.bins.text(families.counts, generate)
+    rows = texts([(each.bins, each.counts) for each in gates if each.bins is not None], generate)
     return made.removesuffix(end) + rows + end
 
 

@@ -130,8 +130,8 @@ _V2_MODEL: Mapping[str, str] = {
 }
 
 
-def document(gate: Gate, routes: Iterable[BaseRoute]) -> Json:
-    """Return the OpenAPI document of a gate that is served on these routes."""
+def document(gate: Gate, routes: Iterable[BaseRoute], under: str = "") -> Json:
+    """Return the OpenAPI document of a gate that is served on these routes, all of them `under` a path."""
     row, parts = _contract(gate)
     paths: Json = {}
     for route in routes:
@@ -142,6 +142,7 @@ def document(gate: Gate, routes: Iterable[BaseRoute]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": gate.name, "version": importlib.metadata.version("wardline")},
+        **({"servers": [{"url": under}]} if under else {}),
         "paths": paths,
         "components": {"schemas": {"Row": row, "Problem": _PROBLEM, **parts}},
     }

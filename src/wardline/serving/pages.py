@@ -19,7 +19,7 @@ from wardline.tracing.place import placed
 from wardline.tracing.read import Wanted, features, find, findings, traces
 from wardline.tracing.trace import Trace
 from wardline.ui.detail import detail
-from wardline.ui.html import POLICY, STYLE, page
+from wardline.ui.html import POLICY, STYLE, UNDER, page
 from wardline.ui.listing import listing, wanted
 from wardline.ui.overview import newest_alerts, overview
 
@@ -42,6 +42,7 @@ class Page:
         """Answer it."""
         who = caller(scope)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        UNDER.set(self._state.under)
         answer = await asyncio.to_thread(self._make, query, scope["path"].rpartition("/")[2])
         self._state.metrics.responded(answer.status)
         await answer.send(send, who)

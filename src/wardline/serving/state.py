@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -25,6 +26,10 @@ class State:
     gate: Gate
     settings: Settings
     metrics: Metrics
+    under: str = ""
+    """The path that the gate's routes lie under; empty where it has the server for itself."""
+    closers: list[Callable[[], None]] = field(default_factory=list)
+    """What else is closed with the gate."""
     opened: OpenGate | None = None
     inline: bool = False
     draining: bool = False
@@ -81,6 +86,8 @@ class State:
         self.pool.shutdown(wait=False)
         self.gate.close()
         self.metrics.close()
+        for close in self.closers:
+            close()
 
     def problems(self) -> list[str]:
         """Say why no prediction may be asked for now; empty means ready."""

@@ -51,7 +51,7 @@ def routes(state: State) -> list[Route]:
         *(route(path + "/infer", infer, Access.PREDICT, "POST") for path in models),
         *(route(path + "/ready", ready, Access.PREDICT) for path in models),
         *(route(path, metadata, Access.PREDICT) for path in models),
-        route("/v2", Tell(state, _server), Access.PREDICT),
+        route("/v2", Tell(state, server), Access.PREDICT),
         route("/v2/health/live", Tell(state, _live), Access.PROBE),
         route("/v2/health/ready", Tell(state, partial(_ready, state, {})), Access.PROBE),
     ]
@@ -89,7 +89,8 @@ class Tell:
         await answer.send(send, who)
 
 
-def _server() -> Reply:
+def server() -> Reply:
+    """Tell what serves."""
     version = importlib.metadata.version("wardline")
     return reply(200, {"name": "wardline", "version": version, "extensions": _EXTENSIONS})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from html import escape
 from importlib.resources import files
 from urllib.parse import urlencode
@@ -13,6 +14,15 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 """What the browser is told to allow: our own style, and forms that ask us. There is no script at all."""
+
+
+UNDER = ContextVar("UNDER", default="")
+"""The path that the pages being made lie under; empty where a gate has the server for itself."""
+
+
+def place(path: str) -> str:
+    """Return where a page of this server is, as `/ui/traces`, under the path that all of them lie under."""
+    return f"{UNDER.get()}{path}"
 
 
 class Safe(str):
@@ -49,7 +59,8 @@ def _given(attributes: Mapping[str, object]) -> str:
 
 
 def link(label: object, path: str, **query: str) -> Safe:
-    """Make a link; empty parts of the query are left out."""
+    """Make a link to a page of this server; empty parts of the query are left out."""
+    path = place(path)
     asked = urlencode({name: value for name, value in query.items() if value})
     return tag("a", label, href=f"{path}?{asked}" if asked else path)
 
@@ -67,15 +78,15 @@ def facts(given: Mapping[str, object]) -> Safe:
 
 
 def page(title: str, gate: str, *content: object) -> bytes:
-    """Make a whole page."""
+    """Make a whole page; without a gate it is about all that the server has."""
     head = Safe(
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · {escape(gate)}</title>"
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/ui/style.css">'
+        f"<title>{escape(title)} · {escape(gate or 'wardline')}</title>"
+        f'<link rel="icon" href="data:,"><link rel="stylesheet" href="{place("/ui/style.css")}">'
     )
-    ways = tag(
-        "nav", tag("strong", gate), link("overview", "/ui/"), link("traces", "/ui/traces"), aria_label="pages"
-    )
+    own = [tag("strong", gate), link("overview", "/ui/"), link("traces", "/ui/traces")] if gate else []
+    others = [tag("a", "all gates", href="/ui/")] if UNDER.get() or not gate else []
+    ways = tag("nav", *own, *others, aria_label="pages")
     skip = tag("a", "to the content", href="#main", class_="skip")
     body = tag("body", skip, tag("header", ways), tag("main", tag("h1", title), *content, id="main"))
     return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'.encode()

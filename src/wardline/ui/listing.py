@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from wardline.tracing.read import Wanted, findings, refused
 from wardline.tracing.trace import Trace
-from wardline.ui.html import Safe, field, link, page, table, tag
+from wardline.ui.html import Safe, field, link, page, place, table, tag
 from wardline.verdict import ACTIONS
 
 _SINCE = {"": "ever", "15": "15 minutes", "60": "an hour", "1440": "a day"}
@@ -50,7 +50,7 @@ def _form(query: Mapping[str, str]) -> Safe:
     ]  # fmt: skip
     return tag(
         "form", _choice("action", actions, query), _choice("since", list(_SINCE.items()), query), *inputs,
-        tag("button", "Show"), method="get", action="/ui/traces",
+        tag("button", "Show"), method="get", action=place("/ui/traces"),
     )  # fmt: skip
 
 
