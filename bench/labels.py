@@ -17,7 +17,7 @@ import pyarrow as pa
 from guards import employment
 from wardline.cli.target import watched
 from wardline.log import parquet
-from wardline.log.labelled import labelled
+from wardline.log.joining import labelled
 from wardline.log.labels import LabelLog, read_labels
 from wardline.log.schema import CODED, TIME
 from wardline.monitor.labels import quality

@@ -100,6 +100,17 @@ def load(path: Path) -> Health | None:
         return UNREADABLE
 
 
+def alive(pid: int) -> bool:
+    """Say whether a process of this host still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Pulse:
     """The newest health of one gate, kept fresh by a thread; `now` costs a request one attribute.
 

@@ -14,9 +14,10 @@ from wardline.owner import Owner
 Automatic = Literal["nothing", "hold", "retrain"]
 Level = Literal["warn", "alert"]
 
-FAMILIES = ("drift", "quality", "model", "serving", "sequence")
+FAMILIES = ("drift", "quality", "model", "serving", "sequence", "performance", "coverage", "business")
 """The kinds of signals: inputs against the reference, data quality, the model's own behaviour, the service,
-and changes in sequence."""
+changes in sequence; and once truth came in: how good answers were, whether sets and intervals held it, and
+the figures of the business."""
 
 DAY = 86_400.0
 
@@ -67,8 +68,19 @@ USUAL_RULES = (
     AlertRule("model"),
     AlertRule("serving", for_s=5.0),
     AlertRule("sequence"),
+    AlertRule("performance"),
+    AlertRule("coverage"),
+    AlertRule("business"),
 )
 """One rule a family: what drifted is held, the rest is told."""
+
+
+_SHARES = MappingProxyType(
+    {
+        "drift": 0.35, "quality": 0.2, "model": 0.1, "serving": 0.1, "sequence": 0.1,
+        "performance": 0.08, "coverage": 0.04, "business": 0.03,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,11 +101,7 @@ class Monitoring:
     warn: float = 0.1
     false_pages: float = 1.0
     days: float = 30.0
-    shares: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType(
-            {"drift": 0.4, "quality": 0.2, "model": 0.15, "serving": 0.1, "sequence": 0.15}
-        )
-    )
+    shares: Mapping[str, float] = field(default_factory=lambda: _SHARES)
     cycles: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     rules: tuple[AlertRule, ...] = USUAL_RULES
     cohorts: tuple[tuple[str, str], ...] = ()

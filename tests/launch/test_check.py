@@ -33,7 +33,7 @@ from wardline.cli import cli
 from wardline.launch.checklist import check
 from wardline.launch.lines import Status
 from wardline.launch.taking import taken
-from wardline.monitoring import USUAL_RULES, AlertRule, Monitoring
+from wardline.monitoring import FAMILIES, USUAL_RULES, AlertRule, Monitoring
 from wardline.testing import FakePredictor, MemorySink
 
 OWNER = taxi.gate.owner
@@ -158,7 +158,7 @@ def test_what_was_inferred_waits_for_a_person(tmp_path):
 def test_what_no_alert_rule_is_about_is_a_warning(tmp_path):
     silent = variant(taxi.gate, monitoring=Monitoring(rules=USUAL_RULES[:2]))
     found = line(silent, "alerts", tmp_path)
-    assert (found.status, found.subjects) == (Status.WARN, ("model", "serving", "sequence"))
+    assert (found.status, found.subjects) == (Status.WARN, FAMILIES[2:])
 
 
 def test_a_chain_without_rule_or_deadline_is_a_warning(tmp_path):

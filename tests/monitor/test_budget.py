@@ -47,5 +47,5 @@ def test_the_split_adds_up_to_the_promise() -> None:
     budget = Budget(Monitoring(false_pages=2.0, days=10.0))
     assert budget.pages_a_month == pytest.approx(6.0)
     half = Budget(Monitoring(shares={"drift": 0.5}))
-    assert half.level("drift") == pytest.approx(0.5 / half.looks)
+    assert half.level("drift") == pytest.approx(0.5 / half.looks("drift"))
     assert half.level("serving") == 0.0

@@ -11,9 +11,11 @@ from bench.coverage import held_back
 from guards import employment, taxi
 from models.taxi.build import TARGET, trips
 from tests.late import answered, columns, label
+from tests.waiting import until
 from wardline.cli.target import watched
 from wardline.labelling import Labelling
-from wardline.log.labelled import Labelled, labelled
+from wardline.log.joining import labelled
+from wardline.log.labelled import Labelled
 from wardline.log.labels import read_labels
 from wardline.monitor.audit import audited, draw
 from wardline.monitor.business import business
@@ -291,8 +293,5 @@ def test_the_monitor_hears_of_coverage_and_levels_as_labels_come(tmp_path: Path)
     assert again.levels["employment"] > level
     third = FromLabels(replace(WATCHED, monitoring=plan), home / "employment", state)
     third.look(NOW + 120)  # as the monitor asks: it does not wait, and has it soon
-    deadline = time.monotonic() + 30
-    while not third.coverage and time.monotonic() < deadline:
-        third.look(NOW + 120)
-    assert third.coverage == again.coverage
+    until(lambda: third.look(NOW + 120) == again.coverage, 30)
     assert third.levels == again.levels

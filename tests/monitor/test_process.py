@@ -111,7 +111,7 @@ def test_a_restart_counts_nothing_twice_and_loses_nothing(tmp_path: Path, clock:
     working = Monitor(KNOWN, tmp_path, clock=clock, env={})
     step(working, clock, server)
     assert working.ladder.rows == 1400
-    ladder, _ = once(KNOWN, [tmp_path / "loan" / "records"])
+    ladder, _ = once(KNOWN, tmp_path / "loan", [tmp_path / "loan" / "records"])
     assert (ladder.rows, ladder.sources) == (1400, working.ladder.sources)
     working.close()
 
@@ -143,7 +143,7 @@ def test_folders_of_several_hosts_are_one_log(tmp_path: Path) -> None:
     for name in ("a", "b"):
         Server(tmp_path / name, f"host{name}", 5).write(300)
     folders = [tmp_path / name / "loan" / "records" for name in ("a", "b")]
-    ladder, signals = once(KNOWN, folders)
+    ladder, signals = once(KNOWN, tmp_path, folders)
     assert ladder.rows == 600
     assert {source for source, _ in ladder.sources} == {"hosta", "hostb"}
     assert signals

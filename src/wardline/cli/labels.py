@@ -24,7 +24,8 @@ from wardline.cli.target import load
 from wardline.gate import Gate
 from wardline.log.figures import FOLDER as FIGURES
 from wardline.log.figures import FigureLog, read_figures
-from wardline.log.labelled import Labelled, labelled
+from wardline.log.joining import labelled
+from wardline.log.labelled import Labelled
 from wardline.log.labels import FOLDER as LABELS
 from wardline.log.labels import LabelLog, read_labels
 from wardline.monitor.business import business as business_of

@@ -54,7 +54,7 @@ def monitor(  # noqa: PLR0917 - click passes options by name
     home = home or Settings.from_env().home
     folders = list(records) or [home / known.name / "records"]
     if single:
-        ladder, signals = once(known, folders)
+        ladder, signals = once(known, home / known.name, folders)
         _print_once(known, ladder, signals, form)
         sys.exit(1 if worst(signals) is Standing.ALERT else 0)
     stopped = threading.Event()

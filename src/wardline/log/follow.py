@@ -35,6 +35,7 @@ class Follower:
     A record's place is its writer's segment (the stem of the file, unique among hosts) and its number in
     it; sealing changes neither. `positions`, the rows read of each stem, are all it takes to go on after
     a restart. A file that lies in two folders is read once. What cannot be read is named to `on_problem`.
+    `columns` are those that sealed files are asked for, where they have them; open ones give all.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Follower:
         folders: Sequence[Path],
         positions: Mapping[str, int] | None = None,
         on_problem: Callable[[str], None] = log.warning,
+        columns: Sequence[str] | None = None,
     ) -> None:
         self.folders = tuple(folders)
         self.positions: dict[str, int] = dict(positions or {})
@@ -49,6 +51,7 @@ class Follower:
         self._finished: set[str] = set()
         self._complained: set[str] = set()
         self._on_problem = on_problem
+        self._columns = None if columns is None else frozenset(columns)
 
     def poll(self, most: int = MOST_ROWS) -> Iterator[Piece]:
         """Give what was written since the last poll, oldest segment first, at most `most` rows a piece.
@@ -92,7 +95,7 @@ class Follower:
             yield from tail.read(most)
             return
         self._open.pop(stem, None)
-        yield from _sealed(path, begun, most)
+        yield from _sealed(path, begun, most, self._columns)
         self._finished.add(stem)
         self._complained.discard(stem)
 
@@ -109,14 +112,16 @@ def _host(stem: str) -> str:
     return "-".join(parts[1:-2]) if len(parts) > 3 else stem
 
 
-def _sealed(path: Path, begun: int, most: int) -> Iterator[pa.Table]:
+def _sealed(path: Path, begun: int, most: int, columns: frozenset[str] | None) -> Iterator[pa.Table]:
     """Read a sealed file from one row on, a row group at a time."""
     with parquet.opened(path) as file:
+        names = file.schema_arrow.names
+        chosen = None if columns is None else [name for name in names if name in columns]
         first = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             if first + rows > begun:
-                table = file.read_row_group(group).slice(max(0, begun - first))
+                table = file.read_row_group(group, chosen).slice(max(0, begun - first))
                 for start in range(0, table.num_rows, most):
                     yield table.slice(start, most)
             first += rows

@@ -87,6 +87,11 @@ def read_labels(
     table = entries(directory, label_schema(classes=classes), on_problem)
     if until is not None:
         table = table.filter(pc.less_equal(table["time"].cast(pa.int64()), until))
+    return counting(table, classes=classes)
+
+
+def counting(table: pa.Table, *, classes: bool) -> Labels:
+    """Return the labels that count among some entries of the ledger, in the order they came."""
     if not table.num_rows:
         none = np.zeros(0, np.int64)
         kind = pa.string() if classes else pa.float64()
@@ -96,15 +101,16 @@ def read_labels(
     codes = coded.indices.to_numpy(zero_copy_only=False)
     came = table["time"].cast(pa.int64()).to_numpy()
     observed = table["observed_at"].cast(pa.int64()).to_numpy()
-    order = np.lexsort((np.arange(len(codes)), came, observed))
+    order = np.lexsort((came, observed))  # stable: of two alike the one that stands later counts
     last = np.zeros(len(coded.dictionary), np.intp)
     last[codes[order]] = order  # of repeated places the last assignment stays
-    first = np.full(len(coded.dictionary), np.iinfo(np.int64).max)
-    np.minimum.at(first, codes, came)
+    times = np.bincount(codes, minlength=len(last))
+    first = came[last]
+    corrected = np.zeros(len(last), np.bool_)
     values = table["label"].chunk(0)
     label = values.take(pa.array(last))
-    same = pc.equal(values, label.take(pa.array(codes))).to_numpy(zero_copy_only=False).astype(np.bool_)
-    corrected = np.zeros(len(last), np.bool_)
-    corrected[codes[~same]] = True
-    times = np.bincount(codes, minlength=len(last))
+    if len(codes) > len(last):  # only where some id came more than once
+        np.minimum.at(first, codes, came)
+        same = pc.equal(values, label.take(pa.array(codes))).to_numpy(zero_copy_only=False)
+        corrected[codes[~same.astype(np.bool_)]] = True
     return Labels(coded.dictionary, label, observed[last], first, times, corrected, int(came.max()))

@@ -46,13 +46,19 @@ def business(figures: Sequence[Figure], declared: Business | None) -> list[Stand
     ]
 
 
-def _judge(name: str, newest: Sequence[Figure], declared: Business | None) -> Standings:
+def target(name: str, newest: Sequence[Figure], declared: Business | None) -> tuple[float | None, str]:
+    """Return the bound of a metric, None where it has none, and which way is worse."""
     mine = declared if declared is not None and declared.metric == name else None
     worse = mine.worse if mine is not None else "up"
     targets = [each.target for each in newest if each.target is not None]
     bound = targets[-1] if targets else None
     if bound is None and mine is not None:
         bound = mine.baseline + (mine.degradation if worse == "up" else -mine.degradation)
+    return bound, worse
+
+
+def _judge(name: str, newest: Sequence[Figure], declared: Business | None) -> Standings:
+    bound, worse = target(name, newest, declared)
     values = np.array([each.value for each in newest])
     if len(values) < LEAST:
         says = f"not enough data: {len(values)} figures, {LEAST} needed"

@@ -19,11 +19,13 @@ def look(
     *,
     counters: Mapping[str, int] | None = None,
     before: Mapping[str, int] | None = None,
+    late: Iterable[Signal] = (),
 ) -> list[Signal]:
     """Judge everything the ladder knows at `now`, in seconds since the epoch.
 
     A pure function of the counts: two monitors with the same counts see the same. `counters` are what the
-    servers count of their logs, `before` the same at the last look.
+    servers count of their logs, `before` the same at the last look; `late` is what labels and figures said
+    when they were judged last.
     """
     sight = Sight(ladder, now)
     signals: Iterable[Signal] = itertools.chain(
@@ -31,7 +33,7 @@ def look(
         quality.rates(sight), quality.repeats(sight), quality.arrivals(sight),
         behaviour.answers(sight), behaviour.strangeness(sight), behaviour.outcomes(sight),
         service.latencies(sight), service.errors(sight), service.losses(counters or {}, before or {}),
-        sequence.shifts(sight),
+        sequence.shifts(sight), late,
     )  # fmt: skip
     families: dict[str, list[Signal]] = {family: [] for family in FAMILIES}
     for signal in signals:

@@ -71,8 +71,9 @@ class Monitor:
         self.ladder, positions, extra = found or (Ladder(self.plan), {}, {})
         self._counters: dict[str, int] = dict(extra.get("counters", {}))
         self._complaints: list[str] = []
-        self._labels = FromLabels(watched, self.folder, extra.get("labels"), self._complain)
-        self._follower = Follower(folders or [self.folder / "records"], positions, self._complain)
+        folders = folders or [self.folder / "records"]
+        self._labels = FromLabels(watched, self.folder, extra.get("late"), self._complain, folders)
+        self._follower = Follower(folders, positions, self._complain)
         self.board = Board(watched.name, watched.monitoring, watched.owner)
         self._journal = journal.Journal(self.folder / journal.NAME)
         self._listen()
@@ -80,7 +81,7 @@ class Monitor:
         self.signals: list[Signal] = []
         self._recent: Columns | None = None
         self._looked = self._saved = 0.0
-        self._saved_rows = self.ladder.rows
+        self._saved_at = (self.ladder.rows, self._labels.signals)
 
     def tick(self) -> list[Event]:
         """Read what is new; look, if a second has passed since the last look. Return what happened."""
@@ -90,7 +91,7 @@ class Monitor:
             return []
         self._looked = now
         events = self._look(now)
-        if now - self._saved >= SAVE_S and self.ladder.rows != self._saved_rows:
+        if now - self._saved >= SAVE_S and self._saved_at != (self.ladder.rows, self._labels.signals):
             self._save(now)
         return events
 
@@ -126,13 +127,16 @@ class Monitor:
     def _look(self, now: float) -> list[Event]:
         self._listen()
         counted = service.counters(self.folder / "metrics")
-        self.signals = look(self.ladder, now, counters=counted, before=self._counters or counted)
+        coverage = dict(self._labels.look(now))
+        self.signals = look(
+            self.ladder, now, counters=counted, before=self._counters or counted, late=self._labels.signals
+        )
         self._counters = counted
         events = [self._evident(event) for event in self.board.update(self.signals, now)]
         for event in events:
             self._tell(event)
             journal.append(self.folder / journal.NAME, event)
-        health.save(self._health(now), self.home)
+        health.save(self._health(now, coverage), self.home)
         until = now + self.watched.monitoring.age_s
         report.save(
             report.made(self.watched.name, now, until, self.signals, self._labels.counted), self.folder
@@ -170,8 +174,7 @@ class Monitor:
             tree: dict[str, Any] = msgspec.to_builtins(event)
             self.delivery.put(Message(f"{alert.id}-retrain", "", "", title, body, "retrain", evidence=tree))
 
-    def _health(self, now: float) -> Health:
-        coverage = dict(self._labels.look(now))
+    def _health(self, now: float, coverage: dict[str, Coverage]) -> Health:
         firing = [alert for alert in self.board.alerts.values() if alert.fired is not None]
         if any(alert.signals[0].startswith("drift.") and alert.severity == "alert" for alert in firing):
             coverage[""] = coverage.get("", Coverage.VALID).weaker(Coverage.WATCH)
@@ -190,9 +193,9 @@ class Monitor:
         )
 
     def _save(self, now: float) -> None:
-        extra = {"counters": self._counters, "labels": self._labels.state}
+        extra = {"counters": self._counters, "late": self._labels.state}
         checkpoint.save(self.folder / STATE, self.ladder, self._follower.positions, extra)
-        self._saved, self._saved_rows = now, self.ladder.rows
+        self._saved, self._saved_at = now, (self.ladder.rows, self._labels.signals)
 
     def _complain(self, sentence: str) -> None:
         log.warning("%s", sentence)
@@ -200,12 +203,16 @@ class Monitor:
         del self._complaints[:-10]
 
 
-def once(watched: Watched, folders: Sequence[Path], now: float | None = None) -> tuple[Ladder, list[Signal]]:
-    """Count all records there are and look once; nothing is written."""
+def once(
+    watched: Watched, folder: Path, folders: Sequence[Path], now: float | None = None
+) -> tuple[Ladder, list[Signal]]:
+    """Count all records there are and look once; nothing is written. `folder` is the gate's own."""
     ladder = Ladder(Plan(watched))
     for piece in Follower(folders).poll():
         ladder.add(Columns(piece.table), piece.source)
-    return ladder, look(ladder, ladder.now if now is None else now)
+    late = FromLabels(watched, folder, records=folders)
+    late.look(time.time() if now is None else now, wait=True)
+    return ladder, look(ladder, ladder.now if now is None else now, late=late.signals)
 
 
 def _lock(path: Path) -> IO[str]:

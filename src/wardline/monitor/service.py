@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from wardline.health import alive
 from wardline.monitor.judge import Limits, exceed
 from wardline.monitor.plan import EDGES_US
 from wardline.monitor.sight import Counts, Sight
@@ -121,18 +121,8 @@ def counters(folder: Path) -> dict[str, int]:
         except (OSError, msgspec.DecodeError):
             continue
         found = {key[1]: count for key, count in told.counts if len(key) == 2 and key[0] == "log"}
-        if _lives(told.pid):
+        if alive(told.pid):
             found["queued"] = sum(value for key, value in told.gauges if key == ["queue", "records"])
         for name, count in found.items():
             total[name] = total.get(name, 0) + int(count)
     return total
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -45,17 +44,6 @@ def gauges(opened: OpenGate | None, in_flight: int, now: float) -> Gauges:
         for name in ("closed", "half_open", "open"):
             found["breaker", rung.name, name] = float(rung.breaker.state == name)
     return found
-
-
-def alive(pid: int) -> bool:
-    """Say whether a worker of this host still runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def together(each: list[Mapping[Key, float]]) -> Gauges:
