@@ -25,10 +25,8 @@ from wardline.monitor import report
 from wardline.record import STAGES, Records
 from wardline.serving.bin_page import BinPage, Generate, texts
 from wardline.serving.bins import BinCounts, Key
-from wardline.serving.families import EDGES_US, Families
-from wardline.serving.gauges import Gauges, gauges, together
 from wardline.serving.families import EDGES_US, Families, Together
-from wardline.serving.gauges import Gauges, alive, gauges, together
+from wardline.serving.gauges import Gauges, gauges, together
 from wardline.tracing.tracer import counts as traced
 from wardline.verdict import ACTIONS, Finding
 
