@@ -23,6 +23,7 @@ from wardline.cli.records import show as show_records
 from wardline.cli.target import load
 from wardline.reference import Profile
 from wardline.tracing import read
+from wardline.tracing.asked import protocol
 from wardline.tracing.place import Placed, placed
 from wardline.tracing.read import Wanted
 from wardline.tracing.trace import Event, Span, Trace, line, request
@@ -220,13 +221,9 @@ def _features(told: list[Placed]) -> Table:
 
 def _replay(found: Iterable[Trace], endpoint: str) -> None:
     """Send kept traces on; OTEL_EXPORTER_OTLP_PROTOCOL and its like say how."""
-    import os  # noqa: PLC0415 - only here
-
     from wardline.tracing.export import sender  # noqa: PLC0415 - who lists loads no exporter
 
-    grpc = "grpc" in (os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", ""),
-                      os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", ""))  # fmt: skip
-    if not grpc and not endpoint.rstrip("/").endswith("/v1/traces"):
+    if protocol("traces") != "grpc" and not endpoint.rstrip("/").endswith("/v1/traces"):
         endpoint = f"{endpoint.rstrip('/')}/v1/traces"
     to = sender(endpoint=endpoint)
     assert to is not None  # noqa: S101 - an endpoint was given

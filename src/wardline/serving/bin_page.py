@@ -30,6 +30,10 @@ class BinPage:
         get = total.get
         return [line if key is None else f"{line}{get(key, 0)}.0" for line, key in lines]
 
+    def families(self, total: Mapping[Key, int]) -> Iterator[Any]:
+        """Give the same as families."""
+        return self._bins.families(total)
+
     def _lines(self, generate: Generate) -> list[tuple[str, Key | None]]:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Zeros(self._bins))

@@ -35,6 +35,7 @@ _COUNTERS = {
     "spoke": ("wardline_guard_findings", "The same by guard, each from zero", ["guard", "severity"]),
     "rung": ("wardline_rung_rows", "Rows by the rung that answered; none where nobody did", ["rung"]),
     "log": ("wardline_log", "Records written, records dropped, failed writes", ["what"]),
+    "pushed": ("wardline_metric_exports", "Exports of metrics by OTLP, by how they went", ["what"]),
     "traces": (
         "wardline_traces",
         "Traces kept, limited, dropped; spans sent and unsent",

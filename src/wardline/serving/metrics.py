@@ -27,6 +27,7 @@ from wardline.serving.bin_page import BinPage, Generate, texts
 from wardline.serving.bins import BinCounts, Key
 from wardline.serving.families import EDGES_US, Families, Together
 from wardline.serving.gauges import Gauges, gauges, together
+from wardline.serving.push import Push, push
 from wardline.tracing.tracer import counts as traced
 from wardline.verdict import ACTIONS, Finding
 
@@ -73,6 +74,7 @@ class Metrics:
         self._home = home / gate.name
         self._exemplars: dict[Key, tuple[str, float, float]] = {}
         self._gauges: Gauges = {}
+        self._push: Push | None = None
         self.in_flight: Callable[[], int] = lambda: 0
         """How many requests are being answered; who counts them says so here."""
 
@@ -90,6 +92,8 @@ class Metrics:
         zeros += [("spoke", name, weight) for name in (*_OURS, *guards) for weight in ("warn", "block")]
         for key in zeros:
             self._counts[key] += 0
+        if self._push is None:
+            self._push = push(self._folder, opened.schema)
 
     def observe(self, records: Records) -> None:
         """Note one request; it is counted when the counts are next asked for."""
@@ -157,6 +161,8 @@ class Metrics:
         while True:
             await asyncio.sleep(1.0)
             self.write()
+            if self._push is not None and self._push.due():
+                self._push.give(self.families())
 
     def write(self) -> None:
         """Write this worker's counts, by atomic rename; a disk that refuses costs metrics, not requests."""
@@ -179,13 +185,19 @@ class Metrics:
             self._written = dict(self._counts)
 
     def close(self) -> None:
-        """Write the last counts."""
+        """Write the last counts, and send them where somebody asked for that."""
         self.write()
+        if self._push is not None:
+            self._push.close(self.families)
+            self._push = None
         self._opened = None
 
     def _take_over(self) -> None:
-        """Take over what the record log and the tracer count themselves."""
+        """Take over what the record log, the tracer and the sender of metrics count themselves."""
         opened = self._opened
+        if self._push is not None:
+            for name in ("sent", "failed", "skipped"):
+                self._counts["pushed", name] = getattr(self._push, name)
         if opened is None:
             return
         stats = getattr(opened.sink, "stats", None)

@@ -1,4 +1,4 @@
-"""The only door to OpenTelemetry's exporters: OTLP over HTTP and gRPC, as the OTEL_* variables say."""
+"""Sending traces by OpenTelemetry's exporters: OTLP over HTTP and gRPC, as the OTEL_* variables say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 
+from wardline.tracing.asked import asked, protocol, whole
 from wardline.tracing.trace import Trace, request
 
 log = logging.getLogger(__name__)
@@ -58,28 +59,12 @@ def _grpc(endpoint: str | None) -> Any:
 
 
 def sender(env: Mapping[str, str] | None = None, endpoint: str | None = None) -> Sender | None:
-    """Return what OTEL_* asks for: None where nothing does. `endpoint` is asked whatever they say.
-
-    OTEL_SDK_DISABLED and OTEL_TRACES_EXPORTER=none switch it off. Without an endpoint nothing is sent, unless
-    OTEL_TRACES_EXPORTER=otlp asks for the usual one.
-    """
-    env = os.environ if env is None else env
-    protocol = env.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
-    if endpoint is None:
-        wanted = {name.strip() for name in env.get("OTEL_TRACES_EXPORTER", "").lower().split(",")} - {""}
-        given = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        strange = wanted - {"otlp", "none"}
-        if strange:
-            log.warning("OTEL_TRACES_EXPORTER=%s: only otlp and none are known here", ",".join(strange))
-        off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or "none" in wanted
-        if off or not (given or "otlp" in wanted):
-            return None
-    if protocol == "grpc":
-        made: Sender = _grpc(endpoint)
-        return made
-    if protocol not in {"", "http/protobuf"}:
-        log.warning("OTEL_EXPORTER_OTLP_PROTOCOL=%s is not known here: sending http/protobuf", protocol)
-    return Http(endpoint=endpoint)
+    """Return what OTEL_* asks for: None where nothing does. `endpoint` is asked whatever they say."""
+    how = asked("traces", env) if endpoint is None else protocol("traces", env)
+    if not how:
+        return None
+    made: Sender = _grpc(endpoint) if how == "grpc" else Http(endpoint=endpoint)
+    return made
 
 
 class Exporter:
@@ -92,9 +77,9 @@ class Exporter:
     def __init__(self, sender: Sender, env: Mapping[str, str] | None = None) -> None:
         env = os.environ if env is None else env
         self._sender = sender
-        self._most = _whole(env, "OTEL_BSP_MAX_QUEUE_SIZE", 16_384)
-        self._batch = _whole(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
-        self._delay_s = _whole(env, "OTEL_BSP_SCHEDULE_DELAY", 1000) / 1000
+        self._most = whole(env, "OTEL_BSP_MAX_QUEUE_SIZE", 16_384)
+        self._batch = whole(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
+        self._delay_s = whole(env, "OTEL_BSP_SCHEDULE_DELAY", 1000) / 1000
         self._queue: deque[Trace] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
@@ -166,11 +151,3 @@ class Exporter:
             log.warning(
                 "%d spans were not taken after %.1f s; they are kept here", spans, time.monotonic() - began
             )
-
-
-def _whole(env: Mapping[str, str], name: str, usual: int) -> int:
-    try:
-        return max(1, int(env.get(name, "") or usual))
-    except ValueError:
-        log.warning("%s=%r is no whole number: %d is taken", name, env[name], usual)
-        return usual

@@ -14,16 +14,16 @@ from wardline.tracing.trace import Value
 _INSTANCE = uuid.uuid4().hex
 
 
-def resource_of(schema: RecordSchema) -> dict[str, Value]:
+def resource_of(schema: RecordSchema, instance: str = "") -> dict[str, Value]:
     """Return the attributes of everything this process tells; OTEL_SERVICE_NAME and
-    OTEL_RESOURCE_ATTRIBUTES go first."""
+    OTEL_RESOURCE_ATTRIBUTES go first. `instance` is of what several processes tell together."""
     constants = schema.constants
     ours = {
         "service.name": schema.gate,
         "service.version": constants.get("model", ""),
-        "service.instance.id": f"{_INSTANCE}-{os.getpid()}",
+        "service.instance.id": instance or f"{_INSTANCE}-{os.getpid()}",
         "host.name": socket.gethostname(),
-        "process.pid": os.getpid(),
+        "process.pid": "" if instance else os.getpid(),
         "wardline.gate.name": schema.gate,
         "wardline.model.name": constants.get("model", ""),
         "wardline.model.sha256": constants.get("model_sha256", ""),
