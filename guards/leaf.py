@@ -29,6 +29,7 @@ from wardline.guards import (
     Exposure,
     Fingerprint,
     Focus,
+    Hold,
     NightMode,
     Occlusion,
     Processing,
@@ -63,6 +64,7 @@ gate = Gate(
     ),
     guards=[
         DecodeHealth(),
+        Hold(),
         Fingerprint(),
         Exposure(warn=1.0),
         Focus(warn=1.0),

@@ -64,6 +64,8 @@ class CameraReference(msgspec.Struct, frozen=True):
     background: bytes = b""
     likeness: float = 0.0
     """The agreement with the background that the least alike of its own frames had."""
+    at: float = 0.0
+    """When it was enrolled anew, seconds since the epoch; 0 where it is known by its first frames."""
 
 
 def mode_of(statistics: Statistics) -> str:
@@ -208,11 +210,15 @@ def load(path: Path) -> dict[str, Any]:
     return dict(tree)
 
 
-def remember(path: Path, enrolment: Enrolment) -> CameraReference:
-    """Freeze what was learned of one camera, and keep it beside the others of this machine."""
-    learned = Cameras.learned([enrolment])
-    save(path, Cameras.read({"cameras": {**load(path), **learned.tree()}}))
-    return learned.by_id[enrolment.camera]
+def remember(path: Path, enrolment: Enrolment, at: float = 0.0) -> CameraReference:
+    """Freeze what was learned of one camera, and keep it beside the others of this machine.
+
+    `at` is for a camera that is enrolled anew: what it did before then counts no more.
+    """
+    learned = msgspec.structs.replace(enrolment.reference(), at=at)
+    known = Cameras.read({"cameras": load(path)}).by_id
+    save(path, Cameras({**known, enrolment.camera: learned}))
+    return learned
 
 
 def save(path: Path, cameras: Cameras) -> None:

@@ -14,10 +14,12 @@ from wardline.owner import Owner
 Automatic = Literal["nothing", "hold", "retrain"]
 Level = Literal["warn", "alert"]
 
-FAMILIES = ("drift", "quality", "model", "serving", "sequence", "performance", "coverage", "business")
+FAMILIES = (
+    "drift", "quality", "model", "serving", "sequence", "camera", "performance", "coverage", "business",
+)  # fmt: skip
 """The kinds of signals: inputs against the reference, data quality, the model's own behaviour, the service,
-changes in sequence; and once truth came in: how good answers were, whether sets and intervals held it, and
-the figures of the business."""
+changes in sequence, changes of single cameras where a gate is over frames; and once truth came in: how good
+answers were, whether sets and intervals held it, and the figures of the business."""
 
 DAY = 86_400.0
 
@@ -68,16 +70,17 @@ USUAL_RULES = (
     AlertRule("model"),
     AlertRule("serving", for_s=5.0),
     AlertRule("sequence"),
+    AlertRule("camera", do="hold"),
     AlertRule("performance"),
     AlertRule("coverage"),
     AlertRule("business"),
 )
-"""One rule a family: what drifted is held, the rest is told."""
+"""One rule a family: what drifted and cameras that changed are held, the rest is told."""
 
 
 _SHARES = MappingProxyType(
     {
-        "drift": 0.35, "quality": 0.2, "model": 0.1, "serving": 0.1, "sequence": 0.1,
+        "drift": 0.35, "quality": 0.15, "model": 0.1, "serving": 0.1, "sequence": 0.1, "camera": 0.05,
         "performance": 0.08, "coverage": 0.04, "business": 0.03,
     }
 )  # fmt: skip

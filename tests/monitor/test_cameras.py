@@ -11,6 +11,7 @@ import pytest
 from tests.stats.test_camera_change import stream
 from wardline.guards import Hold
 from wardline.health import Health
+from wardline.monitor.camera_state import packed, unpacked
 from wardline.monitor.cameras import COLUMNS, CameraEvent, Watch
 from wardline.stats.camera_change.contrast import fleet
 from wardline.stats.image import Statistics
@@ -24,6 +25,7 @@ def records(rows: np.ndarray, camera: str = "field-1", start: int = 0, **given: 
         "camera": [camera] * count,
         "firmware": [given.get("firmware", "1.0")] * count,
         "feature.encoder": [given.get("encoder", "jpeg-1")] * count,
+        "feature.level": [given.get("level", 90.0)] * count,
         "feature.width": [given.get("width", 640)] * count,
         "feature.height": [480] * count,
     }
@@ -40,6 +42,7 @@ def test_what_is_read_is_declared() -> None:
     ("given", "kind", "held"),
     [
         ({"encoder": "jpeg-2"}, "codec.requantised", True),
+        ({"level": 75.0}, "codec.requantised", True),
         ({"width": 800}, "geometry.resolution", True),
         ({"firmware": "2.0"}, "identity.firmware", False),
     ],
@@ -55,6 +58,21 @@ def test_headers_speak_from_one_frame_and_hold_until_they_are_as_before(
     (ended,) = watch.take(records(rows[31:32], start=31))
     assert (ended.kind, ended.until) == (kind, 1860)
     assert watch.open() == []
+
+
+def test_a_camera_whose_pictures_are_all_of_another_size_has_no_size_to_change() -> None:
+    watch, rows = Watch(), stream(40, 0)
+    for place in range(40):
+        assert list(watch.take(records(rows[place : place + 1], start=place, width=640 + place))) == []
+
+
+def test_rate_control_moves_within_its_range_and_a_level_beyond_it_is_news() -> None:
+    watch, rows = Watch(), stream(60, 0)
+    for place in range(60):
+        level = 80.0 + place * 7 % 10
+        assert list(watch.take(records(rows[place : place + 1], start=place, level=level))) == []
+    (event,) = watch.take(records(rows[:1], start=60, level=60.0))
+    assert (event.kind, event.evidence) == ("codec.requantised", (("level", "80.0 to 87.0", "60.0"),))
 
 
 def test_a_change_in_the_pixels_is_named_dated_held_and_ends_when_it_is_undone() -> None:
@@ -76,12 +94,12 @@ def test_the_hold_names_the_camera_alone_and_a_new_enrolment_settles_it() -> Non
     list(watch.take(records(stream(130, 5, shift, 100), "a")))
     list(watch.take(records(stream(130, 6), "b")))
     (held,) = watch.holds()
-    assert (held.column, held.value, held.reason, held.severity) == ("camera", "a", "sensor.noise", "block")
+    assert (held.column, held.value, held.reason, held.severity) == ("camera", "a", "sensor.noise", "warn")
     health = Health("leaf", at=100.0, until=200.0, holds=watch.holds())
     frames = [SimpleNamespace(camera=name) for name in ("a", "b")]
     batch = example_batch({"x": [1.0, 1.0]}, rows=frames, now=101.0, health=health)
     spoken = [Hold().check(batch.inference(place)) for place in range(2)]
-    assert [each.severity.value for each in spoken] == ["block", "ok"]
+    assert [each.severity.value for each in spoken] == ["warn", "ok"]
     assert spoken[0].observed == "sensor.noise"
     watch.settle("a")
     assert watch.holds() == ()
@@ -99,3 +117,41 @@ def test_cameras_longest_unseen_are_forgotten() -> None:
         list(watch.take(records(stream(10, 0), name)))
     events: list[CameraEvent] = list(watch.take(records(stream(1, 1), "a", encoder="jpeg-9")))
     assert events == []
+
+
+def test_a_change_that_frames_after_it_do_not_bear_out_is_let_go_of() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    watch = Watch()
+    began, ended = watch.take(records(stream(240, 4, shift, 100, 112)))
+    assert (began.kind, began.since) == ("sensor.noise", ended.since)
+    assert 6600 <= ended.until <= 60 * 160
+    assert watch.open() == []
+
+
+def test_frames_that_follow_make_a_change_surer() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    watch, rows = Watch(), stream(145, 4, shift, 100)
+    (began,) = watch.take(records(rows))
+    (now,) = watch.open()
+    assert (now.kind, now.at, now.since) == (began.kind, began.at, began.since)
+    assert now.rate < began.rate < 1 / 3999
+    assert now.frames > began.frames
+
+
+def test_the_state_of_every_camera_is_kept_and_goes_on() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    rows = stream(240, 4, shift, 100, 170)
+    whole, parted = Watch(), Watch()
+    expected = list(whole.take(records(rows)))
+    found: list[CameraEvent] = []
+    for start in (0, 60, 103, 130, 175):
+        stop = {0: 60, 60: 103, 103: 130, 130: 175, 175: 240}[start]
+        parted = unpacked(packed(parted))
+        found += parted.take(records(rows[start:stop], start=start))
+    assert found == expected
+    assert len(expected) == 2
+    size = len(packed(whole))
+    assert size < 16 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def enrol(
         _from_log(enrolment, settings.home / gate.name / "records", begin)
     if enrolment.frames < ENROL:
         raise click.UsageError(f"{camera} has {enrolment.frames} frames there, {ENROL} are the least")
-    learned = remember(path, enrolment)
+    learned = remember(path, enrolment, time.time())
     told = {"camera": camera, "frames": enrolment.frames, "modes": list(learned.modes), "file": str(path)}
     if form == "json":
         click.echo(json.dumps(told))

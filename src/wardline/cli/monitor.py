@@ -20,6 +20,7 @@ from rich.table import Table
 from wardline.cli.target import load, watched
 from wardline.monitor.alerts import Event
 from wardline.monitor.budget import LOOK_S, Budget
+from wardline.monitor.camera_signals import CameraSignals
 from wardline.monitor.ladder import Ladder
 from wardline.monitor.look import look
 from wardline.monitor.plan import Plan, Watched
@@ -88,17 +89,25 @@ def split(known: Watched) -> Table:
     )  # fmt: skip
     for column in ("signals", "share", "level a look", "questions", "rule", "pages", "does"):
         table.add_column(column, overflow="fold")
-    for family in FAMILIES:
+    over_frames = CameraSignals(known).over_frames
+    for family in (each for each in FAMILIES if each != "camera" or over_frames):
         rule = known.monitoring.rule(family)
         owner = (rule.owner if rule else None) or (
             known.owner.of(rule.title) if known.owner and rule else None
         )
         table.add_row(
             family, f"{known.monitoring.shares.get(family, 0.0):.0%}", f"{budget.level(family):.2g}",
-            f"{asked[family]} and slices" if family != "serving" else str(max(asked[family], 4)),
+            _asked(family, asked[family]),
             rule.title if rule else "none", owner.page if owner else "nobody", rule.do if rule else "",
         )  # fmt: skip
     return table
+
+
+def _asked(family: str, count: int) -> str:
+    """Say how many questions a family asks."""
+    if family == "camera":
+        return "4 a camera"
+    return f"{count} and slices" if family != "serving" else str(max(count, 4))
 
 
 def _say(event: Event, console: Console, form: str) -> None:

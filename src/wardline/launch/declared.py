@@ -70,7 +70,8 @@ def _alerts(found: Inspection) -> Line:
         alike = {each: [n for n, s in wrong.items() if s == each] for each in wrong.values()}
         details = [f"{', '.join(names)}: {each}" for each, names in alike.items()]
         return failed("alerts", f"{name}: {says}", do, list(wrong), details)
-    silent = [family for family in FAMILIES if gate.monitoring.rule(family) is None]
+    families = [family for family in FAMILIES if family != "camera" or gate.contract.pictures]
+    silent = [family for family in families if gate.monitoring.rule(family) is None]
     if silent:
         do = "add AlertRule(...) to monitoring=Monitoring(rules=...)"
         return warned("alerts", f"nobody hears of {', '.join(silent)}: no rule is about it", do, silent)

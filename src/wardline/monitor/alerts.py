@@ -22,6 +22,10 @@ CONSEQUENCES = ("model", "sequence")
 """Families that follow from a change of the inputs: told with it, where the owner is the same."""
 
 
+UNHELD = ("drift.cohort", "camera.identity.firmware")
+"""What is told and never held: cohorts that differ, and a camera's new name for what may be as before."""
+
+
 class State(StrEnum):
     """Where an alert stands."""
 
@@ -211,7 +215,7 @@ class Board:
             for key in alert.signals:
                 name, subject, where = split(key)
                 column, _, value = where.partition("=")
-                if name == "drift.cohort" or value == OTHER or name.split(".")[0] in CONSEQUENCES:
+                if name in UNHELD or value == OTHER or name.split(".")[0] in CONSEQUENCES:
                     continue
                 yield Held(subject or name, alert.id, name, severity, column, value)  # type: ignore[arg-type]
 
@@ -229,9 +233,9 @@ def split(key: str) -> tuple[str, str, str]:
     name, *rest = key.split("/", 2)
     if not rest:
         return name, "", ""
-    if len(rest) == 1:
-        return (name, "", rest[0]) if "=" in rest[0] else (name, rest[0], "")
-    return name, rest[0], rest[1]
+    if "=" in rest[0]:  # no subject, and the slice's value may have a stroke in it
+        return name, "", "/".join(rest)
+    return name, rest[0], rest[1] if len(rest) > 1 else ""
 
 
 def _hot(signal: Signal, rule: AlertRule) -> bool:

@@ -19,10 +19,12 @@ from wardline.monitor.plan import Plan
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save(path: Path, ladder: Ladder, positions: Mapping[str, int], extra: Mapping[str, Any]) -> None:
+def save(
+    path: Path, ladder: Ladder, positions: Mapping[str, int], extra: Mapping[str, Any], cameras: bytes = b""
+) -> None:
     """Write it by atomic rename: killed at any moment, the next start finds the old one or the new one."""
     head = {
         "format": FORMAT, "plan": ladder.plan.id, "rows": ladder.rows, "newest": ladder.newest,
@@ -30,6 +32,7 @@ def save(path: Path, ladder: Ladder, positions: Mapping[str, int], extra: Mappin
         "sources": [[source, hour, rows] for (source, hour), rows in ladder.sources.items()],
     }  # fmt: skip
     arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+    arrays["cameras"] = np.frombuffer(cameras, np.uint8)
     for rung, buckets in enumerate(ladder.rungs):
         held = sorted(buckets.items())
         arrays[f"at{rung}"] = np.array([at for at, _ in held], dtype=np.int64)
@@ -55,7 +58,10 @@ def _small(parts: list[Any]) -> Any:
 
 
 def restore(path: Path, plan: Plan) -> tuple[Ladder, dict[str, int], dict[str, Any]] | None:
-    """Read it back; None where there is none, or none that fits: then the log is counted from its start."""
+    """Read it back, with the cameras' bytes in `extra`; None where there is none, or none that fits.
+
+    Then the log is counted from its start.
+    """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             head = json.loads(bytes(arrays["head"]))
@@ -70,6 +76,8 @@ def restore(path: Path, plan: Plan) -> tuple[Ladder, dict[str, int], dict[str, A
                 whole = arrays[f"whole{rung}"].astype(np.int64)
                 for place, at in enumerate(arrays[f"at{rung}"].tolist()):
                     buckets[at] = Bucket(sliced[place].copy(), whole[place].copy())
+            if len(arrays["cameras"]):
+                head["extra"]["cameras"] = arrays["cameras"].tobytes()
     except FileNotFoundError:
         return None
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

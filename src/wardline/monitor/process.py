@@ -20,7 +20,8 @@ from wardline.log.columns import Columns
 from wardline.log.follow import Follower
 from wardline.monitor import checkpoint, journal, report, service
 from wardline.monitor.alerts import Board, Event, State
-from wardline.monitor.budget import LOOK_S
+from wardline.monitor.budget import LOOK_S, Budget
+from wardline.monitor.camera_signals import CameraSignals
 from wardline.monitor.delivery import Delivery, Message
 from wardline.monitor.evidence import evidence, told
 from wardline.monitor.ladder import Ladder
@@ -73,6 +74,7 @@ class Monitor:
         self._complaints: list[str] = []
         folders = folders or [self.folder / "records"]
         self._labels = FromLabels(watched, self.folder, extra.get("late"), self._complain, folders)
+        self.cameras = CameraSignals(watched, self.folder / "cameras.json", extra.get("cameras", b""))
         self._follower = Follower(folders, positions, self._complain)
         self.board = Board(watched.name, watched.monitoring, watched.owner)
         self._journal = journal.Journal(self.folder / journal.NAME)
@@ -122,6 +124,7 @@ class Monitor:
         for piece in self._follower.poll():
             records = Columns(piece.table)
             self.ladder.add(records, piece.source)
+            self.cameras.add(records)
             self._recent = Columns(piece.table.slice(max(0, piece.table.num_rows - RECENT)))
 
     def _look(self, now: float) -> list[Event]:
@@ -132,6 +135,7 @@ class Monitor:
             self.ladder, now, counters=counted, before=self._counters or counted, late=self._labels.signals
         )
         self._counters = counted
+        self.signals += self.cameras.signals(Budget(self.watched.monitoring).level("camera"))
         events = [self._evident(event) for event in self.board.update(self.signals, now)]
         for event in events:
             self._tell(event)
@@ -184,7 +188,7 @@ class Monitor:
             until=now + self.watched.monitoring.age_s,
             records=self.ladder.rows,
             reference=self.watched.reference.id,
-            holds=self.board.holds(),
+            holds=(*self.board.holds(), *self.cameras.holds()),
             coverage=coverage,
             levels=self._labels.levels,
             alerts=self.board.counts(),
@@ -194,7 +198,8 @@ class Monitor:
 
     def _save(self, now: float) -> None:
         extra = {"counters": self._counters, "late": self._labels.state}
-        checkpoint.save(self.folder / STATE, self.ladder, self._follower.positions, extra)
+        positions = self._follower.positions
+        checkpoint.save(self.folder / STATE, self.ladder, positions, extra, self.cameras.state)
         self._saved, self._saved_at = now, (self.ladder.rows, self._labels.signals)
 
     def _complain(self, sentence: str) -> None:
@@ -207,12 +212,15 @@ def once(
     watched: Watched, folder: Path, folders: Sequence[Path], now: float | None = None
 ) -> tuple[Ladder, list[Signal]]:
     """Count all records there are and look once; nothing is written. `folder` is the gate's own."""
-    ladder = Ladder(Plan(watched))
+    ladder, cameras = Ladder(Plan(watched)), CameraSignals(watched)
     for piece in Follower(folders).poll():
-        ladder.add(Columns(piece.table), piece.source)
+        records = Columns(piece.table)
+        ladder.add(records, piece.source)
+        cameras.add(records)
     late = FromLabels(watched, folder, records=folders)
     late.look(time.time() if now is None else now, wait=True)
-    return ladder, look(ladder, ladder.now if now is None else now, late=late.signals)
+    found = look(ladder, ladder.now if now is None else now, late=late.signals)
+    return ladder, found + cameras.signals(Budget(watched.monitoring).level("camera"))
 
 
 def _lock(path: Path) -> IO[str]:

@@ -1,0 +1,143 @@
+"""Real frames through the real gate: a firmware update ends in a page, a held camera, and recovery."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guards.leaf import gate
+from tests.serving.processes import until
+from tests.test_leaf import firmware_update, photos
+from wardline import LogSettings, Settings
+from wardline.cameras import Enrolment, remember
+from wardline.cli.target import watched
+from wardline.health import Held, load
+from wardline.monitor.process import Monitor
+
+
+class Field:
+    """Cameras that send leaves, and the monitor of their gate; they share nothing but a folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.leaves = cycle(photos().values())
+        self.now = 0.0
+        self.monitor = Monitor(watched(gate), home, clock=lambda: self.now, env={})
+
+    def send(self, count: int, camera: str = "field-1", *, updated: bool = False) -> list[Any]:
+        some = [next(self.leaves) for _ in range(count)]
+        return [
+            gate({
+                "picture": firmware_update(photo) if updated else photo,
+                "camera": camera, "firmware": "1.0",
+            })
+            for photo in some
+        ]  # fmt: skip
+
+    def seen(self, rows: int) -> bool:
+        """Let the monitor look until it has read so many records."""
+        self.tick()
+        return self.monitor.ladder.rows >= rows
+
+    def tick(self, seconds: float = 1.0) -> None:
+        newest = self.monitor.ladder.now or 1.0
+        self.now = max(self.now + seconds, newest)
+        self.monitor.tick()
+
+    def holds(self) -> tuple[Held, ...]:
+        told = load(self.home / "leaf" / "health.json")
+        return () if told is None else told.holds
+
+    def events(self) -> list[dict[str, Any]]:
+        path = self.home / "leaf" / "alerts.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [each for each in map(json.loads, lines) if each["alert"]["rule"] == "camera"]
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Iterator[Field]:
+
+    gate.open(Settings(home=tmp_path, log=LogSettings(flush_s=0.05)))
+    made = Field(tmp_path)
+    made.now = time.time()
+    try:
+        yield made
+    finally:
+        made.monitor.close()
+        gate.close()
+
+
+def held(verdict: Any) -> str | None:
+    return next((each.observed for each in verdict.findings if each.reason == "hold.held"), None)
+
+
+def test_a_firmware_update_pages_the_owner_holds_the_camera_and_is_over_when_it_is_undone(
+    field: Field,
+) -> None:
+    clean = field.send(20) + field.send(12, "field-2")
+    assert Counter(each.served_by for each in clean)["leaf"] >= 28
+    until(lambda: field.seen(32), 10)
+    assert field.events() == []
+
+    field.send(3, updated=True)
+    until(lambda: field.seen(35), 10)
+    firing = next(each for each in field.events() if each["to"] == "firing")
+    alert = firing["alert"]
+    assert alert["signals"] == ["camera.codec.requantised/camera=field-1"]
+    assert (alert["owner"], alert["page"]) == ("crop-ml", "crop-ml-oncall")
+    assert alert["runbook"] == "docs/runbooks/leaf.md"
+    (signal,) = firing["evidence"]["signals"]
+    assert "codec.requantised" in signal["says"]
+    assert "level" in signal["says"]
+    assert firing["evidence"]["samples"][signal["key"]]
+
+    (hold,) = field.holds()
+    assert (hold.column, hold.value, hold.severity) == ("camera", "field-1", "block")
+    until(lambda: held(field.send(1)[0]) == "camera.codec.requantised", 10)
+    assert field.send(1, "field-2")[0].served_by == "leaf"  # no other camera pays for it
+
+    field.monitor.close()  # a restart remembers the change, and pages nobody again
+    field.monitor = Monitor(watched(gate), field.home, clock=lambda: field.now, env={})
+    field.tick()
+    assert [each["to"] for each in field.events()].count("firing") == 1
+
+
+def test_a_camera_that_writes_as_before_is_trusted_again(field: Field) -> None:
+    field.send(12)
+    until(lambda: field.seen(12), 10)
+    field.send(2, updated=True)
+    until(lambda: field.seen(14), 10)
+    assert field.holds()
+    field.send(2)
+    until(lambda: field.seen(16), 10)
+    field.tick(5.0)
+    assert field.events()[-1]["to"] == "resolved"
+    assert field.holds() == ()
+    until(lambda: field.send(1)[0].served_by == "leaf", 10)
+
+
+def test_a_camera_that_is_enrolled_anew_is_settled(field: Field) -> None:
+    field.send(12)
+    field.send(2, updated=True)
+    until(lambda: field.seen(14), 10)
+    assert field.events()[-1]["to"] == "firing"
+    enrolment = Enrolment("field-1")
+    contract = gate.contract.afresh()
+    for photo in list(photos().values())[:4]:
+        given = {"picture": firmware_update(photo), "camera": "field-1", "firmware": "1.0"}
+        (frame,) = contract.admit(given).rows
+        enrolment.add(frame.statistics, frame.header, "1.0")
+    remember(field.home / "leaf" / "cameras.json", enrolment, field.now)
+    field.tick()
+    field.tick(5.0)
+    assert field.events()[-1]["to"] == "resolved"
+    field.send(3, updated=True)
+    until(lambda: field.seen(17), 10)
+    assert field.events()[-1]["to"] == "resolved"
