@@ -52,6 +52,7 @@ gate = Gate(
         Leaf,
         examples=[{"camera": "field-1", "firmware": "1.0", "leaf": "1037", "severity": "2"}],
         limits=Limits(most_bytes=8 * 1024 * 1024),
+        thumbnails=True,  # leaves: no picture shows a person
         upstream=Upstream(
             Owner("field-devices", page="field-desk", escalate="crop-ml", runbook="docs/runbooks/leaf.md"),
             complete=0.98,

@@ -63,6 +63,8 @@ class Tabular:
     """
 
     pictures = False
+    thumbnails = False
+    """Whether small pictures of frames may be kept beside their traces."""
     golden_rows: int | None = None
     """How many training rows a reference keeps whole, where it is not for the sampler to say."""
 

@@ -204,7 +204,7 @@ class OpenGate:
         finally:
             self.sink.append(records)
             if self.tracer is not None:
-                self.tracer.offer(records)
+                self.tracer.offer(records, admitted.rows)
         return records
 
     def _answer(self, records: Records, admitted: Admitted, ticks: list[int], until: float | None) -> None:

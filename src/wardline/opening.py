@@ -27,7 +27,7 @@ from wardline.predictor import Site
 from wardline.record import STAGES, RecordSchema
 from wardline.reference import Golden, Reference, load
 from wardline.settings import Settings
-from wardline.tracing.tracer import Tracer
+from wardline.tracing.tracer import Pictures, Tracer
 from wardline.verdict import Coverage, Stage
 
 if TYPE_CHECKING:
@@ -112,7 +112,14 @@ def _tracer(gate: Gate, settings: Settings, schema: RecordSchema) -> Tracer:
     remote = {each.name for each in gate.chain.predictors if getattr(each, "waits", False)}
     directory = settings.home / gate.name / "traces"
     personal = frozenset(gate.contract.privacy.treatments)
-    return Tracer(directory, schema, settings.traces, remote=frozenset(remote), personal=personal)
+    pictures: Pictures | None = None
+    if gate.contract.thumbnails and settings.traces.thumbnails_mb:
+        from wardline.camera.glimpse import encoded, glimpse  # noqa: PLC0415 - tables need no OpenCV
+
+        pictures = Pictures(glimpse, encoded)
+    return Tracer(
+        directory, schema, settings.traces, remote=frozenset(remote), personal=personal, pictures=pictures
+    )
 
 
 def _log(gate: Gate, settings: Settings, schema: RecordSchema) -> LogWriter:

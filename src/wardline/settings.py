@@ -90,7 +90,8 @@ class TraceSettings:
 
     `sample` is the share of ordinary requests kept, `slowest` the share of the slowest. Requests that were
     not plainly served are kept up to `burst` at once and `per_minute` for each guard and action; the rest is
-    counted. `queue` traces may wait to be written. The folder stays below `keep_mb` and `keep_days`. A
+    counted. `queue` traces may wait to be written. The folder stays below `keep_mb` and `keep_days`. Small
+    pictures of kept frames, where the contract lets them be kept, stay below `thumbnails_mb` (0: none). A
     request whose `x-wardline-debug` header is `debug_token` is always kept.
     """
 
@@ -101,6 +102,7 @@ class TraceSettings:
     queue: int = 2048
     keep_mb: float = 64.0
     keep_days: float = 7.0
+    thumbnails_mb: float = 16.0
     debug_token: str = ""
 
 
@@ -151,7 +153,7 @@ class _Seconds:
 
 T = TypeVar("T")
 
-_MAY_BE_ZERO = frozenset({"sample"})
+_MAY_BE_ZERO = frozenset({"sample", "thumbnails_mb"})
 
 _CHOICES = {"overflow": ("block", "drop"), "fsync": ("never", "flush"), "ack": ("queued", "durable")}
 

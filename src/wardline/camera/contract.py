@@ -40,7 +40,8 @@ class Frames(Tabular):
     model as `camera`, the software as `firmware`, `taken_at`. Everything is judged on the header, before
     anything is decoded; a picture is decoded once. `repeats="refuse"` refuses a picture that this worker has
     just seen from the same camera: choose it for a live stream, where one byte-equal frame means a frozen
-    camera.
+    camera. `thumbnails=True` keeps a small picture beside each kept trace; a picture may show a person, so
+    without it none is kept.
     """
 
     row: type[Frame]
@@ -54,18 +55,22 @@ class Frames(Tabular):
         examples: Sequence[Mapping[str, Any]],
         limits: Limits = Limits(),  # noqa: B008 - frozen
         repeats: Literal["take", "refuse"] = "take",
+        thumbnails: bool = False,
         upstream: Upstream | None = None,
     ) -> None:
         if not issubclass(row, Frame):
             raise DeclarationError(f"{row.__name__} is no Frame: subclass wardline.camera.Frame")
         self.limits = limits
         self.repeats = repeats
+        self.thumbnails = thumbnails
         self._recent: OrderedDict[str, deque[bytes]] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(
             row, examples=[{"picture": _sample(), **each} for each in examples], upstream=upstream
         )
         self._recent.clear()
+        if thumbnails and "picture" in self.privacy.treatments:
+            raise DeclarationError("the picture is personal: thumbnails of it may not be kept")
         self.headers = {f"x-{name.replace('_', '-')}": name for name in self.fields if name != "picture"}
         self.headers |= {header: name for header, name in HEADERS.items() if name in self.fields}
 

@@ -92,6 +92,11 @@ class Frame(Row):
         return self._header
 
     @property
+    def measured(self) -> bool:
+        """Whether tiles and thumbnail were taken already."""
+        return self._sample is not None
+
+    @property
     def sampled(self) -> Sample:
         """The tiles and the thumbnail that statistics are measured on, taken once."""
         if self._sample is None:

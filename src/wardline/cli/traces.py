@@ -24,6 +24,7 @@ from wardline.cli.target import load
 from wardline.reference import Profile
 from wardline.tracing import read
 from wardline.tracing.asked import protocol
+from wardline.tracing.frames import ATTRIBUTE, FOLDER, picture
 from wardline.tracing.place import Placed, placed
 from wardline.tracing.read import Wanted
 from wardline.tracing.trace import Event, Span, Trace, line, request
@@ -157,6 +158,8 @@ def _one(gate: Any, directory: Path, given: str, form: str) -> None:
     told = _unusual(gate, trace)
     if told:
         console.print(_features(told))
+    if picture(directory, name := trace.root.attributes.get(ATTRIBUTE)) is not None:
+        console.print(f"the frame, made small: {directory / FOLDER / str(name)}", soft_wrap=True)
     request_id = str(trace.root.attributes.get("wardline.request_id", ""))
     beside = find_records(gate.records_dir, request_id=request_id)
     console.print("[bold]record[/]" if beside.num_rows else "[bold]no record[/] of it is left")

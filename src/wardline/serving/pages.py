@@ -15,6 +15,7 @@ from wardline import opening
 from wardline.log.summary import Summary, summarise
 from wardline.serving.replies import Reply, caller
 from wardline.serving.state import State
+from wardline.tracing.frames import ATTRIBUTE, picture
 from wardline.tracing.place import placed
 from wardline.tracing.read import Wanted, features, find, findings, traces
 from wardline.tracing.trace import Trace
@@ -98,7 +99,10 @@ class _Pages:
         newer = same[at - 1] if at > 0 else ""
         older = same[at + 1] if 0 <= at < len(same) - 1 else ""
         told = placed(features(trace), profiles, subjects)
-        return _page(detail(self._state.gate.name, trace, told, older=older, newer=newer, like=like))
+        small = picture(directory, trace.root.attributes.get(ATTRIBUTE))
+        return _page(
+            detail(self._state.gate.name, trace, told, older=older, newer=newer, like=like, picture=small)
+        )
 
     def _told(self) -> tuple[Summary, str]:
         """Summarise the log of today, or of the last hour where it is large; at most every few seconds."""

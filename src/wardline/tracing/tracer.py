@@ -6,14 +6,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wardline.record import Records, RecordSchema
 from wardline.settings import TraceSettings
 from wardline.telemetry import CALLER, STATUS, TraceContext
+from wardline.tracing.frames import ATTRIBUTE, Frames
 from wardline.tracing.keep import Keep
 from wardline.tracing.refusal import Refused
 from wardline.tracing.store import Store
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.25
+_PICTURES = 64  # that may wait to be encoded, of 48 kB each; a frame beyond them keeps its trace only
 _PATIENCE_S = 2.0  # how long a trace waits for its response's status
 _TOLD = "wardline.told"  # where a request's scope says that its trace is kept
 
@@ -44,10 +46,29 @@ class TraceStats:
     spans_queued: int = 0
 
 
+class Pictures(NamedTuple):
+    """How a frame becomes a small picture: taken on the request's way, encoded off it."""
+
+    glimpse: Callable[[Any], Any]
+    encode: Callable[[Any], bytes]
+
+
+class Waiting(NamedTuple):
+    """What waits to become a trace: what a request left, who asked, why it is kept and since when; and of a
+    frame its small picture."""
+
+    what: Records | Refused
+    context: TraceContext | None
+    why: str
+    at: float
+    small: Any
+
+
 class Tracer:
     """Keeps the traces of one gate from one process; open one a worker.
 
     They are sent on as OTEL_* says, or by `exporter`. `personal` names the fields whose values stay out.
+    `pictures` makes small pictures of kept frames, where the contract lets them be kept.
     """
 
     def __init__(
@@ -59,6 +80,7 @@ class Tracer:
         exporter: Exporter | None = None,
         remote: frozenset[str] = frozenset(),
         personal: frozenset[str] = frozenset(),
+        pictures: Pictures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings or TraceSettings()
@@ -66,7 +88,9 @@ class Tracer:
         self._clock = clock
         self._keep = Keep(self._settings, clock)
         self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
-        self._queue: deque[tuple[Records | Refused, TraceContext | None, str, float]] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._pictures, self._room = pictures, threading.Semaphore(_PICTURES)
+        self._frames = Frames(directory, self._settings.thumbnails_mb, self._settings.keep_days)
         self._kept = self._dropped = self._errors = 0
         self._builder: Builder | None = None
         self._exporter = exporter
@@ -76,13 +100,16 @@ class Tracer:
         self._thread = threading.Thread(target=self._run, name="wardline-traces", daemon=True)
         self._thread.start()
 
-    def offer(self, records: Records) -> None:
-        """Keep the trace of a request where it is one to keep; costs the others about a microsecond."""
+    def offer(self, records: Records, rows: Sequence[Any] = ()) -> None:
+        """Keep the trace of a request where it is one to keep; costs the others about a microsecond.
+
+        `rows` are those of the rows that met the contract: of a frame a small picture is taken.
+        """
         context = CALLER.get()
         if context is not None and context.trace_id != records.trace_id:
             context = None
         why = self._keep.why(records, context)
-        if why and self._put(records, context, why):
+        if why and self._put(records, context, why, self._glimpse(records, rows)):
             records.kept = True
             if context is not None and context.scope is not None:
                 context.scope[_TOLD] = True
@@ -95,12 +122,27 @@ class Tracer:
         ):
             self._put(refused, context, why)
 
-    def _put(self, what: Records | Refused, context: TraceContext | None, why: str) -> bool:
+    def _put(
+        self, what: Records | Refused, context: TraceContext | None, why: str, small: Any = None
+    ) -> bool:
         if len(self._queue) >= self._settings.queue or self._closed:
             self._dropped += 1
+            if small is not None:
+                self._room.release()
             return False
-        self._queue.append((what, context, why, self._clock()))
+        self._queue.append(Waiting(what, context, why, self._clock(), small))
         return True
+
+    def _glimpse(self, records: Records, rows: Sequence[Any]) -> Any:
+        """Take a small picture of the sternest row, where it is a frame and few enough wait."""
+        if self._pictures is None or not self._room.acquire(blocking=False):
+            return None
+        place = int(records.actions.argmax()) if len(records) else -1
+        where = records.admitted.tolist()
+        small = self._pictures.glimpse(rows[where.index(place)]) if place in where else None
+        if small is None:
+            self._room.release()
+        return small
 
     def stats(self) -> TraceStats:
         """Return the counters as they stand."""
@@ -136,13 +178,13 @@ class Tracer:
     def _drain(self, *, everything: bool) -> None:
         with self._turn:
             traces: list[Trace] = []
-            while self._queue and (everything or self._ready(*self._queue[0])):
+            while self._queue and (everything or self._ready(self._queue[0])):
                 waiting = self._queue.popleft()
                 try:
-                    traces.append(self._build(*waiting))
+                    traces.append(self._build(waiting))
                 except Exception:  # one request that cannot be told must not silence the others
                     self._errors += 1
-                    log.exception("a trace could not be built: request %s", waiting[0].request_id)
+                    log.exception("a trace could not be built: request %s", waiting.what.request_id)
             if not traces:
                 return
             if self._exporter is not None:
@@ -154,19 +196,34 @@ class Tracer:
                 self._errors += len(traces)
                 log.warning("traces cannot be written to %s: %s", self._store.directory, error)
 
-    def _ready(self, what: object, context: TraceContext | None, why: str, at: float) -> bool:
+    def _ready(self, waiting: Waiting) -> bool:
         """Whether the response's status is known, or not worth waiting for any longer."""
-        scope = None if context is None else context.scope
-        return scope is None or STATUS in scope or self._clock() - at > _PATIENCE_S
+        scope = None if waiting.context is None else waiting.context.scope
+        return scope is None or STATUS in scope or self._clock() - waiting.at > _PATIENCE_S
 
-    def _build(self, what: Records | Refused, context: TraceContext | None, why: str, at: float) -> Trace:
+    def _build(self, waiting: Waiting) -> Trace:
         from wardline.tracing.build import Kept  # noqa: PLC0415 - who keeps no trace need not load the SDK
 
         if self._builder is None:
             self._builder = self._begin()
+        what, context, why, at, small = waiting
+        if small is not None:
+            self._room.release()
         if isinstance(what, Refused):
             return self._builder.refusal(what, why)
-        return self._builder.build(Kept(what, context, why, at))
+        trace = self._builder.build(Kept(what, context, why, at))
+        if small is not None and self._pictures is not None:
+            self._picture(trace, small, self._pictures)
+        return trace
+
+    def _picture(self, trace: Trace, small: Any, pictures: Pictures) -> None:
+        """Write the small picture beside the trace; a disk that refuses costs the picture only."""
+        try:
+            name = self._frames.write(trace.trace_id, trace.root.span_id, pictures.encode(small))
+        except OSError as error:
+            log.warning("a picture cannot be written to %s: %s", self._frames.directory, error)
+        else:
+            trace.root.attributes[ATTRIBUTE] = name
 
     def _begin(self) -> Builder:
         """Load OpenTelemetry, once, on the tracer's thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -13,8 +14,18 @@ from wardline.ui.html import Safe, facts, link, page, table, tag
 _WIDE = 1000  # units of the drawing's width
 
 
-def detail(gate: str, trace: Trace, placed: Sequence[Placed], *, older: str, newer: str, like: str) -> bytes:
-    """Make the page. `older` and `newer` are the neighbours' trace ids, `like` says what they share."""
+def detail(
+    gate: str,
+    trace: Trace,
+    placed: Sequence[Placed],
+    *,
+    older: str,
+    newer: str,
+    like: str,
+    picture: bytes | None = None,
+) -> bytes:
+    """Make the page. `older` and `newer` are the neighbours' trace ids, `like` says what they share;
+    `picture` is the frame as a small JPEG, where it was kept."""
     root = trace.root
     given = root.attributes
     action = str(given.get("wardline.action", ""))
@@ -32,7 +43,7 @@ def detail(gate: str, trace: Trace, placed: Sequence[Placed], *, older: str, new
         tag("nav", *ways, class_="pair", aria_label="neighbours"),
         tag("h2", "Why"), _why(trace),
         tag("h2", "Where the time went"), _waterfall(trace),
-        tag("h2", "What the model saw"), _features(placed),
+        tag("h2", "What the model saw"), _picture(picture), _features(placed),
         tag("h2", "The whole answer"), facts(shown),
     )  # fmt: skip
 
@@ -94,6 +105,14 @@ def _event(event: Event) -> str:
             f"{given['severity']}: {given['reason']} {given.get('subject', '')} {given.get('observed', '')}"
         )
     return ", ".join(f"{name} {value}" for name, value in given.items())
+
+
+def _picture(jpeg: bytes | None) -> Safe:
+    if jpeg is None:
+        return Safe("")
+    source = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    image = Safe(f'<img src="{source}" alt="the frame, made small" class="frame">')
+    return tag("figure", image, tag("figcaption", "the frame, made small; the model saw all of it"))
 
 
 def _features(placed: Sequence[Placed]) -> Safe:
