@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import NormalDist
 
+import msgspec
 import numpy as np
 
 from wardline.features import Kind
@@ -48,31 +50,54 @@ def _columns(sight: Sight, view: View) -> Iterator[Signal]:
     plan, monitoring = sight.ladder.plan, sight.ladder.plan.watched.monitoring
     for name, binner in plan.binners.items():
         profile, span = binner.profile, plan.sliced[f"feature.{name}"]
-        counts, series = view.counts(span), view.series(span)
-        rows = int(counts.sum())
         null = span.size - 2 if profile.kind is Kind.CONTINUOUS else span.size - 1
         usual = wilson(profile.nulls, profile.rows, 0.999) if profile.nulls else (0.0, 0.0)
-        yield exceed(
-            Signal("quality.null", name, view.name, says=f"{name} is missing"),
-            int(counts[null]), rows, sight.rate(usual[1] + monitoring.missing_rate),
-            blocks=_others(series, null),
+        yield _either(
+            sight, view, Signal("quality.null", name, view.name, says=f"{name} is missing"),
+            usual[1] + monitoring.missing_rate, partial(_share_of, span, null),
         )  # fmt: skip
         if usual[0] > 2 * monitoring.missing_rate:  # a gap that training had and that is gone is news too
             limit = 1.0 - usual[0] + monitoring.missing_rate
-            yield exceed(
-                Signal("quality.filled", name, view.name, says=f"{name} is there where it was missing"),
-                rows - int(counts[null]), rows, Limits(limit, limit, sight.rows),
-                blocks=_others(series, null)[:, ::-1],
-            )  # fmt: skip
+            signal = Signal("quality.filled", name, view.name, says=f"{name} is there where it was missing")
+            yield _rate(signal, view, _share_of(span, null, view)[:, ::-1], Limits(limit, limit, sight.rows))
         kind = "quality.range" if profile.kind is Kind.CONTINUOUS else "quality.new"
         says = "outside all of training" if profile.kind is Kind.CONTINUOUS else "never seen in training"
-        strange = plan.sliced[f"strange.{name}"]
-        events = view.series(strange)[:, 0]
-        yield exceed(
-            Signal(kind, name, view.name, says=f"{name} is {says}"),
-            int(view.counts(strange)[0]), rows, sight.rate(monitoring.new_rate),
-            blocks=np.stack([events, series.sum(axis=1) - events], axis=1),
+        yield _either(
+            sight, view, Signal(kind, name, view.name, says=f"{name} is {says}"), monitoring.new_rate,
+            partial(_strange, plan.sliced[f"strange.{name}"], span),
         )  # fmt: skip
+
+
+def _either(
+    sight: Sight, view: View, signal: Signal, limit: float, table: Callable[[View], Counts]
+) -> Signal:
+    """Judge a share over the newest window and, while that is above what warns, over `LONGER` of them.
+
+    What is rare but real takes more rows than a window; what is over in the window is over. The likelier of
+    the two counts twice, for it was picked.
+    """
+    found = _rate(signal, view, table(view), sight.rate(limit))
+    longer = sight.longer(view) if found.effect >= found.warn else None
+    if longer is None:
+        return found
+    over = _rate(signal, longer, table(longer), sight.rate(limit))
+    both = sorted((found, over), key=lambda each: (each.p_value != each.p_value, each.p_value))
+    return msgspec.structs.replace(both[0], p_value=min(1.0, 2.0 * both[0].p_value))
+
+
+def _rate(signal: Signal, view: View, table: Counts, limits: Limits) -> Signal:
+    """Judge events against others; the table is of the stretches that lead up to now."""
+    events, others = table[len(table) - view.used :].sum(axis=0).tolist()
+    return exceed(signal, events, events + others, limits, blocks=table)
+
+
+def _share_of(span: Span, place: int, view: View) -> Counts:
+    return _others(view.series(span), place)
+
+
+def _strange(strange: Span, span: Span, view: View) -> Counts:
+    events = view.series(strange)[:, 0]
+    return np.stack([events, view.series(span).sum(axis=1) - events], axis=1)
 
 
 def _others(series: Counts, place: int) -> Counts:

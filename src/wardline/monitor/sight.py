@@ -19,6 +19,9 @@ Counts = NDArray[np.int64]
 PAST = 4
 """Windows that a slice's own past must hold before anything is compared with it."""
 
+LONGER = 8
+"""Windows that are also looked at together: a rare value takes more rows to be sure of than a common one."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -84,12 +87,19 @@ class Sight:
         """The newest window of a slice."""
         return next((view for view in self.views if view.place == place), None)
 
-    def _view(self, place: int) -> View | None:
+    def longer(self, view: View) -> View | None:
+        """A slice's newest `LONGER` windows together; None where there are not so many rows yet."""
+        cached: dict[int, View | None] = self.__dict__.setdefault("_longer", {})
+        if view.place not in cached:
+            cached[view.place] = self._view(view.place, LONGER)
+        return cached[view.place]
+
+    def _view(self, place: int, windows: int = 1) -> View | None:
         for rung in range(len(STEPS)):
             numbers, blocks = self._rung(rung)
             filled = np.cumsum(blocks[::-1, place, 0])
-            if len(filled) and filled[-1] >= self.rows:
-                used = int(np.searchsorted(filled, self.rows)) + 1
+            if len(filled) and filled[-1] >= windows * self.rows:
+                used = int(np.searchsorted(filled, windows * self.rows)) + 1
                 begin = float(numbers[len(numbers) - used] * STEPS[rung])
                 name = self.ladder.plan.name(place)
                 return View(place, name, STEPS[rung], begin, self.ladder.now, blocks[:, place], used)

@@ -1,0 +1,112 @@
+"""The real thing: a served gate, its monitor process, and months of real trips through its endpoint."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from models.taxi.replay import KILOMETRES, monitor, replay, trips
+from tests.serving.processes import Running, started
+from tests.waiting import until
+from wardline.cli.alerts import alerts
+
+GATE = "tests.monitor.live"
+MONTH = "2018-12"
+RATE = 900.0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("served")
+    with started(home, "--unchecked", "a smaller window", target=GATE) as running:
+        yield running
+
+
+class Months:
+    """Trips of one month, sent on and on, with distances as the meter shows them."""
+
+    def __init__(self, served: Running) -> None:
+        self.served = served
+        self.miles, self.kilometres = trips(MONTH), trips(MONTH, KILOMETRES)
+        self._at = 0
+        self._pause = threading.Event()
+
+    def ask(self, rows: int, *, kilometres: bool = False) -> Counter[str]:
+        of = self.kilometres if kilometres else self.miles
+        some = [of[(self._at + place) % len(of)] for place in range(rows)]
+        self._at += rows
+        return sum(replay(self.served.url, some, RATE, self._pause.wait), Counter())
+
+    def found(self, to: str, key: str) -> dict[str, Any] | None:
+        """The first event of that kind whose alert is about a signal."""
+        path = self.served.home / "taxi" / "alerts.jsonl"
+        events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        about = [event for event in events if event["to"] == to and event["alert"]]
+        return next((event for event in about if key in event["alert"]["signals"]), None)
+
+
+def test_a_later_month_ends_in_an_alert_and_a_changed_meter_in_the_fallback_and_back(served: Running) -> None:
+    months = Months(served)
+    done: Counter[str] = Counter()
+    # In December 2018 a vendor sends trips that nobody trained on, one and a half in a hundred.
+    while (new := months.found("firing", "quality.new/vendor")) is None:
+        done += months.ask(300)
+        assert done.total() < 10_000
+    assert done["serve"] + done["flag"] > 0.98 * done.total()
+    assert whose(new) == ("trip-time", "trip-time-oncall", "docs/runbooks/taxi.md")
+    assert months.found("firing", "drift.psi/distance") is None
+
+    while (far := months.found("firing", "drift.psi/distance")) is None:
+        months.ask(300, kilometres=True)
+    assert whose(far) == ("trip-time", "trip-time-oncall", "docs/runbooks/taxi.md")
+    evidence = far["evidence"]
+    moved = next(each for each in evidence["signals"] if each["key"] == "drift.psi/distance")
+    assert moved["effect"] >= 0.25
+    assert moved["moved"]
+    assert evidence["versions"]["model"].startswith("taxi")
+    assert len(evidence["samples"]["drift.psi/distance"]) == 5
+
+    until(lambda: "distance" in monitor(served.url).get("held", ()), 10)
+    assert months.ask(50, kilometres=True)["fallback"] >= 45
+    page = httpx.get(f"{served.url}/metrics").text
+    assert 'wardline_alerts{gate="taxi",state="firing"} ' in page
+    assert "wardline_monitor_heartbeat_timestamp_seconds" in page
+    shown = CliRunner().invoke(alerts, [GATE, "--home", str(served.home), "--format", "json"])
+    assert (shown.exit_code, json.loads(shown.stdout)[0]["page"]) == (1, "trip-time-oncall")
+
+    while months.found("resolved", "drift.psi/distance") is None:
+        months.ask(300)
+    until(lambda: months.ask(50)["fallback"] < 5, 15)
+
+    told = "".join(served.screen)  # what stood in the terminal of `make serve`
+    for words in (
+        "taxi firing",
+        "drift.psi/distance",
+        "quality.new/vendor",
+        "owner trip-time",
+        "taxi resolved",
+    ):
+        assert words in told
+    assert "runbook docs/runbooks/taxi.md, held" in told
+
+
+def whose(event: dict[str, Any]) -> tuple[str, str, str]:
+    alert = event["alert"]
+    return alert["owner"], alert["page"], alert["runbook"]
+
+
+def test_the_month_as_it_is_sent_carries_the_zone_and_the_meters_unit() -> None:
+    miles, kilometres = trips("2018-11"), trips("2018-11", KILOMETRES)
+    assert {row["pickup_datetime"][-6:] for row in miles} == {"-04:00", "-05:00"}
+    assert all(far["trip_distance"] <= 200 for far in kilometres)
+    near = [(a["trip_distance"], b["trip_distance"]) for a, b in zip(miles, kilometres, strict=True)]
+    assert sum(b for _, b in near) > 1.55 * sum(a for a, _ in near)
+    assert Path("models/taxi/data/yellow_2018-11.csv.gz").is_file()
