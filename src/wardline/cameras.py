@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,9 +145,12 @@ def named(header: codec.Header, firmware: str) -> codec.Header:
 
 def background_of(reference: CameraReference) -> NDArray[np.float32] | None:
     """Return the mean view, (36, 64); `None` where the camera has none."""
-    if not reference.background:
-        return None
-    return np.frombuffer(reference.background, np.int8).reshape(36, 64).astype(np.float32) / _GRAIN
+    return _unpacked(reference.background) if reference.background else None
+
+
+@lru_cache(256)
+def _unpacked(background: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(background, np.int8).reshape(36, 64).astype(np.float32) / np.float32(_GRAIN)
 
 
 def _usual(X: NDArray[np.float64]) -> dict[str, Usual]:

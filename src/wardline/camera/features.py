@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from functools import lru_cache
 from typing import Any
 
 from wardline.camera.frame import Frame
@@ -33,16 +34,22 @@ def frame_features(row: type[Frame], *, version: str = "1") -> Features:
 def measured(frame: Frame) -> tuple[Any, ...]:
     """Measure an admitted frame, in the order of `SCHEMA`. What has no meaning for it is missing."""
     height, width = frame.pixels.shape[:2]
-    level = size = math.nan
-    if frame.header is not None:
-        table = codec.level_of(frame.header)
-        level = table[1] if table is not None else math.nan
-        size = len(frame.picture) / (width * height)
-    return (*frame.statistics, level, size, width, height, encoder_of(frame.header))
+    header = frame.header
+    if header is None:
+        return (*frame.statistics, math.nan, math.nan, width, height, encoder_of(None))
+    table = codec.level_of(header)
+    level = table[1] if table is not None else math.nan
+    size = len(frame.picture) / (width * height)
+    return (*frame.statistics, level, size, width, height, encoder_of(header))
 
 
 def encoder_of(header: codec.Header | None) -> str:
     """Name the encoder: equal as long as its habits are, whatever its rate control does."""
     if header is None:
         return "pixels"
-    return f"{header.format}-{zlib.crc32(repr(codec.kind_of(header)).encode()):08x}"
+    return _name(codec.kind_of(header))
+
+
+@lru_cache(256)
+def _name(kind: codec.Kind) -> str:
+    return f"{kind.format}-{zlib.crc32(repr(kind).encode()):08x}"

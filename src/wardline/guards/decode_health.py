@@ -37,12 +37,16 @@ class DecodeHealth:
         """Count the flat rows at the end, in the thumbnail."""
         sampled = getattr(inference.row, "sampled", None)
         share = 0.0
-        if sampled is not None and (sampled.thumbnail[-1] == sampled.thumbnail[-1, 0]).all():
+        if sampled is not None and _one_colour(sampled.thumbnail[-1].tobytes()):
             share = _filled(sampled.thumbnail)
         return judge(
             self, share, warn=self.warn, block=self.block, reason="decode.torn",
             subject="picture" if share else "", observed=share or None, expected="data to the last row",
         )  # fmt: skip
+
+
+def _one_colour(pixels: bytes) -> bool:
+    return pixels == pixels[:3] * (len(pixels) // 3)
 
 
 def _filled(thumbnail: NDArray[np.uint8]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from wardline.stats.codec.header import Header
@@ -84,17 +85,21 @@ def kind_of(header: Header) -> Kind:
 
 def level_of(header: Header) -> tuple[tuple[float, ...], float] | None:
     """Return the shape and the level of the tables; `None` where there are none."""
-    if not header.tables:
-        return None
-    quality = quality_of(header.tables[0])
+    return _level(header.tables) if header.tables else None
+
+
+@lru_cache(256)
+def _level(tables: tuple[tuple[int, ...], ...]) -> tuple[tuple[float, ...], float]:
+    """Read the tables; a camera without rate control has the same ones in every frame."""
+    quality = quality_of(tables[0])
     if quality is not None:
         return (), float(quality)
     curve: list[float] = []
-    for table in header.tables[:2]:
+    for table in tables[:2]:
         logs = [math.log(max(value, 1)) for value in table[:_LOW]]
         middle = sum(logs) / _LOW
         curve += [round(each - middle, 3) for each in logs]
-    mean = sum(header.tables[0]) / 64
+    mean = sum(tables[0]) / 64
     return tuple(curve), -round(math.log(max(mean, 1e-9)), 3)
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from wardline.stats.image.blocks import blocks
 from wardline.stats.image.detail import detail
 from wardline.stats.image.noise import noise
-from wardline.stats.image.sample import LEAST_HEIGHT, LEAST_WIDTH, Frame, Sample, sample
-from wardline.stats.image.tone import colour, histogram, tone
+from wardline.stats.image.sample import LEAST_HEIGHT, LEAST_WIDTH, Frame, Sample, sample, steps_of
+from wardline.stats.image.tone import colour, tone
 from wardline.stats.image.view import View, agreement, shift, view
 
 __all__ = [
@@ -85,7 +85,7 @@ def measure(frame: Frame) -> Statistics:
     """Measure one frame: uint8, (height, width, 3) in BGR as OpenCV decodes, or (height, width) grey.
 
     Choose it wherever one frame is to be judged or logged; `statistics(sample(frame))` shares the sampling
-    with `view`. About a tenth of the time the JPEG took to decode.
+    with `view`. A twelfth of the time a JPEG of 1080p takes to decode.
 
     >>> import numpy as np
     >>> flat = measure(np.full((480, 640, 3), 100, dtype=np.uint8))
@@ -97,6 +97,7 @@ def measure(frame: Frame) -> Statistics:
 
 def statistics(sampled: Sample) -> Statistics:
     """Measure what was sampled from one frame."""
-    counts = histogram(sampled)
-    toned, coloured = tone(sampled, counts), colour(sampled, counts)
-    return Statistics(*toned, *coloured, *noise(sampled), *detail(sampled), *blocks(sampled))
+    toned, dark, bright = tone(sampled)
+    steps = steps_of(sampled)
+    coloured, noisy = colour(sampled, dark, bright), noise(sampled, steps[0])
+    return Statistics(*toned, *coloured, *noisy, *detail(sampled, steps), *blocks(steps))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from wardline.stats.image.sample import Sample, by_tile, difference, median
+from wardline.stats.image.sample import LAGS, Matrix
 
 _TINY = 0.05  # DN; below this a mean step is rounding
 
@@ -22,40 +22,67 @@ class Blocks(NamedTuple):
     resampled: float
 
 
-def blocks(sampled: Sample) -> Blocks:
+def blocks(steps: Matrix) -> Blocks:
     """Average the steps between neighbours by their phase on the 8x8 grid, and look for other periods.
 
     Compression steps at the grid's own phase (Wang, Sheikh & Bovik 2002); a picture cropped or moved after
-    compression steps at another one. Interpolation to another size makes the second difference periodic
-    (Gallagher 2005), which the mean spectrum over tiles shows as a peak. Edges are cut
+    compression steps at another one. Interpolation to another size makes the second difference
+    periodic (Gallagher 2005), which the mean spectrum over tiles shows as a peak. Edges are cut
     down for it, or they would be all it sees; a period that divides the grid's hides behind it.
+    `steps` are those of `sample.steps_of`.
     """
-    side = sampled.side
-    across, down = np.abs(sampled.across), np.abs(sampled.down)
-    columns = np.full(len(across), 1 / len(across), dtype=np.float32) @ across
-    rows = by_tile(down @ np.full(side, 1 / side, dtype=np.float32), side, 1).mean(axis=0)
-    on, off = zip(*(_phases(steps) for steps in (columns, rows)), strict=True)
-    bent = np.abs(difference(sampled.across[:, 1:], sampled.across[:, :-1]))
-    bent = np.asarray(np.minimum(bent, np.float32(cv2.mean(bent)[0])), np.float32).reshape(-1, side, side - 2)
-    mean = np.full(side, 1 / side, dtype=np.float32) @ bent
-    return Blocks(sum(on) / 2, sum(off) / 2, _period(mean, side))
+    _, rows, side = steps.shape
+    bent, across, down = np.abs(steps[:3])
+    along, every, phase = _ones(side), _ones(rows), _phase(rows, side)
+    on, off = _phases((every @ across @ phase[:side] / side).tolist())
+    on_too, off_too = _phases((down @ along @ phase / (side - LAGS)).tolist())
+    most = float(every @ (bent @ along)) / (rows * (side - 2))
+    low = np.asarray(cv2.min(bent, most), np.float32).reshape(-1, side, side)
+    return Blocks((on + on_too) / 2, (off + off_too) / 2, _period(along @ low, side))
 
 
-def _phases(steps: NDArray[np.float32]) -> tuple[float, float]:
+def _phases(steps: list[float]) -> tuple[float, float]:
     """Return the log excess of the grid's phase, and of the strongest other, over the median phase."""
-    whole = len(steps) // 8 * 8
-    mean = steps[:whole].reshape(-1, 8).mean(axis=0) + _TINY  # phase 7: from one block into the next
-    usual = math.log(median(mean))
-    return math.log(float(mean[7])) - usual, math.log(float(mean[:7].max())) - usual
+    *others, grid = steps  # phase 7: from one block into the next
+    ordered = sorted(steps)
+    usual = math.log((ordered[3] + ordered[4]) / 2 + _TINY)
+    return math.log(grid + _TINY) - usual, math.log(max(others) + _TINY) - usual
 
 
-def _period(bent: NDArray[Any], side: int) -> float:
+def _period(bent: Matrix, side: int) -> float:
     """Return the log of the strongest line over the median of the mean spectrum, grid harmonics left out."""
-    length = side // 8 * 8 - 8  # whole blocks: the grid's harmonics fall on single lines
-    rows = bent[:, 3 : 3 + length]
-    power = (np.abs(np.fft.rfft(rows - rows.mean(axis=1, keepdims=True), axis=1)) ** 2).mean(axis=0)
-    lines = np.arange(len(power))
-    kept = power[(lines * 8 > length) & (lines * 8 % length != 0)]
-    if len(kept) < 3:
+    waves = bent @ _waves(side)
+    halves = _ones(len(waves)) @ (waves * waves) / len(waves)
+    power = sorted((halves[::2] + halves[1::2]).tolist())
+    if len(power) < 3:
         return math.nan
-    return math.log((float(kept.max()) + _TINY**2) / (median(kept) + _TINY**2))
+    middle = (power[(len(power) - 1) // 2] + power[len(power) // 2]) / 2
+    return math.log((power[-1] + _TINY**2) / (middle + _TINY**2))
+
+
+@lru_cache(16)
+def _ones(count: int) -> Matrix:
+    return np.ones(count, np.float32)
+
+
+@lru_cache(8)
+def _phase(rows: int, side: int) -> Matrix:
+    """Return what averages rows by their phase, (rows, 8); a tile's last block has not all its steps."""
+    phase = np.tile(np.eye(8, dtype=np.float32), (rows // 8, 1)).reshape(-1, side, 8)
+    phase[:, -8:] = 0.0
+    averages: Matrix = phase.reshape(rows, 8) / np.float32(len(phase) * (side // 8 - 1))
+    return averages
+
+
+@lru_cache(8)
+def _waves(side: int) -> Matrix:
+    """Return the cosine and sine of each line of the spectrum under eight pixels that is not the grid's.
+
+    Of (side, 2 x lines) only whole blocks count: the grid's harmonics then fall on single lines.
+    """
+    length = side - 8
+    lines = [line for line in range(length // 2 + 1) if line * 8 > length and line * 8 % length]
+    angles = 2 * np.pi * np.outer(np.arange(length), lines) / length
+    waves = np.zeros((side, len(lines), 2), np.float32)
+    waves[3 : 3 + length] = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return (waves / np.float32(side)).reshape(side, -1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.image.sample import Sample
+from wardline.stats.image.sample import Matrix, Sample
 
 _SCALE = math.sqrt(math.pi / 2) / 6  # from the mean absolute response to sigma (Immerkær 1996)
 _FLAT = 0.15  # quantile of the blocks' levels taken for noise: the flattest, for texture only adds
@@ -17,6 +18,7 @@ _LEAST = 24  # blocks in a band of intensity, under which nothing is said of it
 _DARK, _BRIGHT = 64, 160  # DN: where the bands of intensity meet
 _CHOSEN = 48  # blocks the channels are compared on
 _HOT = 48  # DN above the brightest neighbour
+_LINE = np.dtype("V24")  # the eight pixels of one row of a block, in colour
 
 
 class Noise(NamedTuple):
@@ -31,45 +33,50 @@ class Noise(NamedTuple):
     hot_pixels: float
 
 
-def noise(sampled: Sample) -> Noise:
-    """Measure noise in the 8x8 blocks with the least structure (Immerkær 1996, blockwise and robust)."""
-    level, luma = _blocks(sampled)
-    order = np.argsort(level)
-    bands = (luma < _DARK, (luma >= _DARK) & (luma < _BRIGHT), luma >= _BRIGHT)
-    dark, mid, bright = (_low(level[band]) for band in bands)
+def noise(sampled: Sample, bent: Matrix) -> Noise:
+    """Measure noise in the 8x8 blocks with the least structure (Immerkær 1996, blockwise and robust).
+
+    `bent` (rows, side) is the second difference along rows. Blocks at the tiles' borders are left out.
+    """
+    side = sampled.side
+    flat, response = bent.reshape(-1), np.empty_like(bent)
+    lower = flat[side:] - flat[:-side]
+    inner = response.reshape(-1)[side + 1 : len(flat) + 1 - side]
+    np.abs(lower[side:] - lower[:-side], out=inner)  # [1 -2 1] both ways, about its middle
+    level, luma = _means(response, side), _means(sampled.grey, side)
+    order = level.argsort()
+    ordered, light = level[order], luma[order]
+    dark, bright = light < _DARK, light >= _BRIGHT
+    between = ordered[~(dark | bright)]
     chroma, correlation = _channels(sampled, order[:_CHOSEN])
-    return Noise(_low(level), dark, mid, bright, chroma, correlation, _hot(sampled.grey))
+    return Noise(
+        _low(ordered), _low(ordered[dark]), _low(between), _low(ordered[bright]), chroma, correlation,
+        _hot(sampled.grey, side),
+    )  # fmt: skip
 
 
-def _blocks(sampled: Sample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the noise level and the mean luma of every 8x8 block that touches no tile's border."""
-    response = cv2.Sobel(sampled.grey, cv2.CV_16S, 2, 2, ksize=3)  # [1 -2 1] both ways
-    level = _means(np.abs(np.asarray(response)).astype(np.float32), sampled.side)
-    return _SCALE * level, _means(sampled.wide, sampled.side)
-
-
-def _means(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def _means(picture: Matrix | NDArray[np.uint8], side: int) -> NDArray[Any]:
     """Average 8x8 blocks, those at the tiles' borders left out."""
-    size = side // 8, len(picture) // 8
-    means = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
-    blocks = means.reshape(-1, side // 8, side // 8)
-    return (blocks[:, 1:-1, 1:-1] if side >= 32 else blocks).ravel()
+    size = side // 8 - 2, len(picture) // 8
+    means = np.asarray(cv2.resize(picture[:, 8 : side - 8], size, interpolation=cv2.INTER_AREA))
+    return means.reshape(-1, side // 8, size[0])[:, 1:-1].reshape(-1)
 
 
-def _hot(grey: NDArray[np.uint8]) -> float:
-    """Count pixels far brighter than all four neighbours, a million."""
-    beside = cv2.max(grey[1:-1, 2:], grey[1:-1, :-2])
-    over = cv2.max(grey[2:, 1:-1], grey[:-2, 1:-1])
-    above = cv2.subtract(grey[1:-1, 1:-1], cv2.max(beside, over))
-    return 1e6 * cv2.countNonZero(cv2.inRange(above, _HOT, 255)) / grey.size
+def _hot(grey: NDArray[np.uint8], side: int) -> float:
+    """Count pixels far brighter than all four neighbours, a million.
+
+    At a tile's edge one of them is another tile's: that hides or makes few.
+    """
+    flat = grey.reshape(-1)
+    beside = np.maximum(flat[2:], flat[:-2])[side - 1 : 1 - side]
+    over = np.maximum(flat[2 * side :], flat[: -2 * side])
+    above = np.asarray(cv2.subtract(flat[side:-side], np.maximum(beside, over)))
+    return 1e6 * np.count_nonzero(above >= _HOT) / grey.size
 
 
-def _low(level: NDArray[np.float32]) -> float:
-    """Take the low quantile of the blocks' levels."""
-    if len(level) < _LEAST:
-        return math.nan
-    place = int(_FLAT * len(level))
-    return float(np.partition(level, place)[place])
+def _low(ordered: Matrix) -> float:
+    """Take the low quantile of blocks' levels, in order."""
+    return _SCALE * float(ordered[int(_FLAT * len(ordered))]) if len(ordered) >= _LEAST else math.nan
 
 
 def _channels(sampled: Sample, chosen: NDArray[np.intp]) -> tuple[float, float]:
@@ -78,19 +85,35 @@ def _channels(sampled: Sample, chosen: NDArray[np.intp]) -> tuple[float, float]:
     Independent channels correlate at 0; interpolating one channel from the others, or averaging chroma,
     makes them one. A picture without colour has no noise between channels: 1, and NaN for its level.
     """
-    across = sampled.side // 8
-    inner = across - 2 if sampled.side >= 32 else across
-    offset = 1 if sampled.side >= 32 else 0
-    tile, place = np.divmod(chosen, inner * inner)
-    row, column = np.divmod(place, inner)
-    parted = sampled.colour.reshape(-1, across, 8, across, 8, 3)
-    blocks = parted[tile, row + offset, :, column + offset].astype(np.float32)
-    residual = (2 * blocks[:, :, 1:-1] - blocks[:, :, :-2] - blocks[:, :, 2:]).reshape(-1, 3)
-    moments = residual.T @ residual / np.float32(len(residual))
-    blue, green, red = (float(moments[i, i]) for i in range(3))
-    between = float(moments[2, 2] + moments[0, 0] - 2 * moments[0, 2])
+    lines = sampled.colour.reshape(-1).view(_LINE)[_lines(len(sampled.grey), sampled.side)[chosen]]
+    pixels = lines.view(np.uint8).reshape(-1, 24).astype(np.float32)
+    residual = (_BENDS @ pixels.T).reshape(3, -1)
+    moments = residual @ residual.copy().T  # a copy: of one matrix with itself BLAS is slower
+    moments /= residual.shape[1]
+    (blue, mixed, outer), (_, green, other), (_, _, red) = moments.tolist()
+    between = red + blue - 2 * outer
     if min(blue, green, red) <= 1e-3:
         return math.nan, math.nan
     level = 0.5 * math.log(between / green) if between > 1e-3 else math.nan
-    pairs = ((0, 1, blue * green), (1, 2, green * red), (0, 2, blue * red))
-    return level, sum(float(moments[i, j]) / math.sqrt(product) for i, j, product in pairs) / 3
+    pairs = (mixed, blue * green), (other, green * red), (outer, blue * red)
+    return level, sum(both / math.sqrt(product) for both, product in pairs) / 3
+
+
+def _bends() -> Matrix:
+    """Return what takes the second differences of each channel out of a line of eight pixels: (18, 24)."""
+    bends = np.zeros((3, 6, 8, 3), np.float32)
+    for channel in range(3):
+        for place in range(6):
+            bends[channel, place, place : place + 3, channel] = 1, -2, 1
+    return bends.reshape(18, 24)
+
+
+_BENDS = _bends()
+
+
+@lru_cache(8)
+def _lines(rows: int, side: int) -> NDArray[np.intp]:
+    """Return where the eight lines of each inner block lie among all lines of eight pixels: (blocks, 8)."""
+    across = side // 8
+    every = np.arange(rows * across).reshape(-1, across, 8, across).swapaxes(2, 3)
+    return every[:, 1:-1, 1:-1].reshape(-1, 8)

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 Frame = NDArray[np.uint8]
 """A decoded picture: (height, width, 3) in BGR, or (height, width) grey."""
 
+Matrix = NDArray[np.float32]
+
 LEAST_HEIGHT, LEAST_WIDTH = 64, 64
 """A smaller picture holds too little to tell a camera by."""
 
-_TILE = 48  # pixels: whole 8x8 blocks and 16x16 chroma units; twelve as float32 stay below 128 kB, where
-# glibc would map and unmap fresh pages at every step and double the cost
-_LARGE = 900_000  # pixels from which on twelve tiles are taken, else six
+_TILE, _LEAST_TILE = 48, 32  # pixels: whole 8x8 blocks and 16x16 chroma units
+_LARGE = 900_000  # pixels from which on twelve tiles are taken, else six, else six
 _THUMBNAIL = 16_000  # pixels; more only repeats what they say about tone and colour
+LAGS = 4  # pixels: the longest step
 _MARGIN = 16  # a sixteenth of each side is left out: banners and clocks are burnt in there
 
 
@@ -26,16 +28,13 @@ class Sample(NamedTuple):
     """Tiles stand one above the other, so that one call sees them all; their corners lie on the 8x8 grid.
 
     `colour` (rows, side, 3) BGR and `grey` (rows, side) are uint8 with rows = tiles x side, `wide` is
-    `grey` as float32. `across` and `down` are the steps from each pixel to the next in its row and column;
-    `down` steps over the tiles' joints too, see `by_tile`. `thumbnail` (h, w, 3) BGR is sampled without
-    averaging: extremes and clipping stay; `luma` (h, w) is its grey. `side` is the tile's, in pixels.
+    `grey` as float32. `thumbnail` (h, w, 3) BGR is sampled without averaging: extremes and clipping stay;
+    `luma` (h, w) is its grey. `side` is the tile's, in pixels.
     """
 
     colour: NDArray[np.uint8]
     grey: NDArray[np.uint8]
-    wide: NDArray[np.float32]
-    across: NDArray[np.float32]
-    down: NDArray[np.float32]
+    wide: Matrix
     thumbnail: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     side: int
@@ -51,41 +50,44 @@ def sample(frame: Frame, grid: tuple[int, int] | None = None) -> Sample:
     height, width = frame.shape[:2]
     if height < LEAST_HEIGHT or width < LEAST_WIDTH:
         raise ValueError(f"a frame of {width} x {height} is too small to measure: 64 x 64 is the least")
-    rows, columns = grid or ((3, 4) if height * width >= _LARGE else (2, 3))
-    colour, side = _tiles(frame, rows, columns)
+    large = height * width >= _LARGE
     step = max(1, round(math.sqrt(height * width / _THUMBNAIL)))
     size = width // step, height // step
     thumbnail = bytes_of(cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST))
+    tiles, side = _tiles(frame, *(grid or ((3, 4) if large else (2, 3))))
     if frame.ndim == 2:
-        thumbnail = bytes_of(cv2.cvtColor(thumbnail, cv2.COLOR_GRAY2BGR))
-    grey = grey_of(colour)
-    wide = grey.astype(np.float32)
-    steps = difference(wide[:, 1:], wide[:, :-1]), difference(wide[1:], wide[:-1])
-    return Sample(colour, grey, wide, *steps, thumbnail, grey_of(thumbnail), side)
+        thumbnail, tiles = (bytes_of(cv2.cvtColor(each, cv2.COLOR_GRAY2BGR)) for each in (thumbnail, tiles))
+    grey = grey_of(tiles).reshape(-1, side)
+    colour = tiles.reshape(-1, side, 3)
+    return Sample(colour, grey, grey.astype(np.float32), thumbnail, grey_of(thumbnail), side)
 
 
-def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Subtract; OpenCV's loops are three times as fast as numpy's on slices."""
-    return np.asarray(cv2.subtract(first, second), dtype=np.float32)
+def steps_of(sampled: Sample) -> Matrix:
+    """Return what each pixel differs by from others of its tile, (7, rows, side) float32.
+
+    First the second difference along the row, 0 in the last two columns; then the steps to the pixels 1 to
+    the right, 1 below, 2 to the right, 2 below, 4 to the right and 4 below, all 0 in the last four columns
+    (rows) of a tile, where some would leave it. Rows follow each other in memory, so one subtraction of
+    everything serves each.
+    """
+    wide, side = sampled.wide, sampled.side
+    steps = np.empty((7, *wide.shape), np.float32)
+    flat, seen = steps.reshape(7, -1), wide.reshape(-1)
+    for place, ahead in enumerate((1, side, 2, 2 * side, 4, 4 * side), 1):
+        np.subtract(seen[ahead:], seen[:-ahead], out=flat[place, :-ahead])
+    np.subtract(flat[1, 1:-1], flat[1, :-2], out=flat[0, :-2])
+    steps[0, :, -2:] = 0.0
+    steps[1::2, :, -LAGS:] = 0.0
+    steps[2::2].reshape(3, -1, side, side)[:, :, -LAGS:] = 0.0
+    return steps
 
 
-def by_tile(rows: NDArray[np.float32], side: int, lag: int = 0) -> NDArray[np.float32]:
-    """Part values by row into (tiles, side - lag), without the rows that stepped over a joint."""
-    whole = np.zeros(len(rows) + lag, dtype=np.float32)
-    whole[: len(rows)] = rows
-    return whole.reshape(-1, side)[:, : side - lag]
-
-
-def median(values: NDArray[Any]) -> float:
-    """Take the median of a few values; numpy's own costs ten microseconds before it looks at one."""
-    ordered = np.sort(values)
-    count = len(ordered)
-    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
-
-
-def planes(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-    """Part a colour picture into blue, green and red, float32."""
-    return tuple(np.asarray(plane).astype(np.float32) for plane in cv2.split(picture))
+def middles(values: NDArray[Any]) -> list[float]:
+    """Take the median of each row; numpy's own costs ten microseconds before it looks at one."""
+    ordered = np.sort(values, axis=1)
+    count = ordered.shape[1]
+    found: list[float] = ((ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2).tolist()
+    return found
 
 
 def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -94,20 +96,22 @@ def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _tiles(frame: Frame, rows: int, columns: int) -> tuple[NDArray[np.uint8], int]:
-    """Copy tiles spread evenly over the frame, without its margin, one above the other."""
-    height, width = frame.shape[:2]
-    top, left = height // _MARGIN, width // _MARGIN
-    cell_height, cell_width = (height - 2 * top) // rows, (width - 2 * left) // columns
-    side = min(_TILE, cell_height // 8 * 8, cell_width // 8 * 8)
-    side = max(side, 16)  # in a very narrow picture tiles overlap rather than be blind
-    tiles = np.empty((rows * columns, side, side, 3), dtype=np.uint8)
-    for row in range(rows):
-        y = (top + row * cell_height + max(0, cell_height - side) // 2) // 8 * 8
-        for column in range(columns):
-            x = (left + column * cell_width + max(0, cell_width - side) // 2) // 8 * 8
-            tile = frame[y : y + side, x : x + side]
-            tiles[row * columns + column] = tile if frame.ndim == 3 else tile[:, :, None]
-    return tiles.reshape(-1, side, 3), side
+    """Copy tiles from the middles of even cells of the frame, without its margin, in one long row."""
+    (top, down, rows), (left, right, columns) = map(_cells, frame.shape[:2], (rows, columns))
+    side = min(_TILE, down, right)
+    y, x = (down - side) // 16 * 8, (right - side) // 16 * 8
+    cells = frame[top : top + rows * down, left : left + columns * right]
+    tiles = cells.reshape(rows, down, columns, right, -1)[:, y : y + side, :, x : x + side].swapaxes(1, 2)
+    return np.ascontiguousarray(tiles).reshape(1, -1, tiles.shape[-1]), side
+
+
+def _cells(length: int, count: int) -> tuple[int, int, int]:
+    """Return where the first of at most so many cells starts, how long each is (whole blocks), how many."""
+    margin = length // _MARGIN
+    inner = length - 2 * margin
+    count = min(count, inner // _LEAST_TILE)
+    pitch = inner // count // 8 * 8
+    return (margin + (inner - count * pitch) // 2) // 8 * 8, pitch, count
 
 
 def bytes_of(picture: object) -> NDArray[np.uint8]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from bisect import bisect_left
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.image.sample import Sample, planes
+from wardline.stats.image.sample import Matrix, Sample
 
-_LEVELS = np.arange(256)
-_SHARES = np.array([0.005, 0.1, 0.5, 0.9, 0.995])
+_MIDDLE = 128.0  # DN
+_SHARES = 0.005, 0.1, 0.5, 0.9, 0.995
+_TINY = 1e-9
 _END = 2  # DN from either end of the scale that count as clipped
 _LEAST = 0.01  # share of the picture under which bright or dark pixels say nothing of colour
+_UNCLIPPED = 249
 
 
 class Tone(NamedTuple):
@@ -47,85 +50,92 @@ class Colour(NamedTuple):
     channel_correlation: float
 
 
-def histogram(sampled: Sample) -> NDArray[np.int64]:
-    """Count the thumbnail's luma, (256,)."""
-    counted = cv2.calcHist([sampled.luma], [0], None, [256], [0, 256])
-    return np.asarray(counted, np.float32).ravel().astype(np.int64)
-
-
-def tone(sampled: Sample, counts: NDArray[np.int64]) -> Tone:
-    """Measure exposure and the shape of the tone curve.
+def tone(sampled: Sample) -> tuple[Tone, int, int]:
+    """Measure exposure and the shape of the tone curve; return where the darkest fifth ends and the
+    brightest begins too.
 
     Black and white are the outer 0.5 %; between them the deciles and the median are placed on a logit
     scale, where a gamma moves all three alike, a contrast curve moves the outer two apart, and a plain
     gain or offset moves none.
     """
-    luma = sampled.luma
-    black, dark, middle, bright, white = _quantiles(counts)
-    total = luma.size
-    return Tone(
-        float(counts @ _LEVELS) / total,
+    total = sampled.luma.size
+    counted = np.asarray(cv2.calcHist([sampled.luma], [0], None, [256], [0, 256]), np.float64)
+    order: list[float] = (counted.reshape(-1).cumsum() / total).tolist()
+    black, dark, middle, bright, white = (_quantile(order, share) for share in _SHARES)
+    found = Tone(
+        255.0 - sum(order[:-1]),
         black,
         white,
         _between(dark, black, white),
         _between(middle, black, white),
         _between(bright, black, white),
         bright - dark,
-        float(counts[: _END + 1].sum()) / total,
-        float(counts[255 - _END :].sum()) / total,
-        _vignetting(luma),
+        order[_END],
+        1.0 - order[254 - _END],
+        _vignetting(sampled.luma),
     )
+    return found, bisect_left(order, 0.2), bisect_left(order, 0.8)
 
 
-def colour(sampled: Sample, counts: NDArray[np.int64]) -> Colour:
+def _quantile(order: list[float], share: float) -> float:
+    """Place a share inside its level, so that it moves smoothly."""
+    level = min(bisect_left(order, share), 255)
+    below = order[level - 1] if level else 0.0
+    return level - 0.5 + (share - below) / max(order[level] - below, _TINY)
+
+
+def colour(sampled: Sample, dark: int, bright: int) -> Colour:
     """Measure the channel gains in all, among bright and among dark pixels, and how colourful it is.
 
     A white balance multiplies (bright and dark move in one ratio), a black level adds (only dark moves):
-    hence both. Bright is the brightest fifth below clipping, dark the darkest fifth.
+    hence both. `dark` and `bright` bound their luma. Every second row is plenty for means.
     """
-    luma = sampled.luma
-    channels = planes(sampled.thumbnail)
-    blue, green, red, _ = cv2.mean(sampled.thumbnail)
-    moments = _moments(channels, (blue, green, red))
-    count = luma.size
-    order = counts.cumsum()
-    low, high = (int(np.searchsorted(order, share * count)) for share in (0.2, 0.8))
-    bright_blue, bright_green, bright_red = _mean(sampled, cv2.inRange(luma, high, 249))
-    dark_blue, dark_green, dark_red = _mean(sampled, cv2.inRange(luma, 0, low))
-    most = np.asarray(cv2.max(cv2.max(channels[0], channels[1]), channels[2]))
-    least = cv2.min(cv2.min(channels[0], channels[1]), channels[2])
-    apart = moments[2, 2] + moments[0, 0] + 2 * moments[1, 1] - 2 * moments[1, 2] - 2 * moments[0, 1]
-    both = moments[0, 0] * moments[2, 2]
+    luma = sampled.luma[::2].reshape(-1)
+    rows = np.empty((7, luma.size), np.float32)
+    rows[:3] = sampled.thumbnail[::2].reshape(-1, 3).T
+    blue, green, red = rows[:3]
+    most, least = np.maximum(blue, green), np.minimum(blue, green)
+    np.maximum(most, red, out=most)
+    np.subtract(most, np.minimum(least, red), out=least)
+    most += 1.0
+    np.divide(least, most, out=rows[6])  # saturation
+    blue -= green
+    red -= green
+    green -= _MIDDLE
+    rows[3] = 1.0
+    lit, unlit = (luma >= bright) & (luma <= _UNCLIPPED), luma <= dark
+    rows[4], rows[5] = lit, unlit
+    sums: Matrix = (
+        rows[:4] @ rows.T
+    )  # of products of each two; over all, bright and dark pixels; of saturation
+    count, least = luma.size, _LEAST * luma.size
+    lit_count, unlit_count = int(np.count_nonzero(lit)), int(np.count_nonzero(unlit))
+    dark_blue, _, dark_red = (sums[:3, 5] / max(unlit_count, 1)).tolist()
     return Colour(
-        math.log((red + 1) / (green + 1)),
-        math.log((blue + 1) / (green + 1)),
-        math.log((bright_red + 1) / (bright_green + 1)),
-        math.log((bright_blue + 1) / (bright_green + 1)),
-        dark_red - dark_green,
-        dark_blue - dark_green,
-        cv2.mean(cv2.divide(cv2.subtract(most, least), most + np.float32(1)))[0],
-        math.sqrt(max(0.0, apart)),
-        moments[0, 2] / math.sqrt(both) if both > 1e-6 else 1.0,
+        *_ratios(sums[:3, 3], count, 0),
+        *_ratios(sums[:3, 4], lit_count, least),
+        dark_red if unlit_count > least else math.nan,
+        dark_blue if unlit_count > least else math.nan,
+        float(sums[3, 6]) / count,
+        *_together(sums[:3] / np.float32(count)),
     )
 
 
-def _moments(channels: Sequence[NDArray[np.float32]], means: Sequence[float]) -> dict[tuple[int, int], float]:
-    """Return the covariance of each two channels."""
-    flat = [channel.ravel() for channel in channels]
-    return {
-        (i, j): float(flat[i] @ flat[j]) / flat[i].size - means[i] * means[j]
-        for i in range(3) for j in range(i, 3)
-    }  # fmt: skip
+def _ratios(sums: Matrix, count: int, least: float) -> tuple[float, float]:
+    """Return the logs of red's and blue's means over green's; too few pixels are not a number."""
+    if count <= least:
+        return math.nan, math.nan
+    blue, green, red = (sums / count).tolist()
+    green += _MIDDLE + 1
+    return math.log((red + green) / green), math.log((blue + green) / green)
 
 
-def _quantiles(counts: NDArray[np.int64]) -> list[float]:
-    """Place the five shares inside their bins, so that they move smoothly."""
-    cumulative = counts.cumsum()
-    wanted = _SHARES * cumulative[-1]
-    bins = np.minimum(np.searchsorted(cumulative, wanted), 255)
-    inside = (wanted - (cumulative[bins] - counts[bins])) / np.maximum(counts[bins], 1)
-    placed: list[float] = (bins - 0.5 + inside).tolist()
-    return placed
+def _together(moments: Matrix) -> tuple[float, float]:
+    """Return how far red and blue spread about green, and how red and blue go together."""
+    (bb, bg, br, b), (_, gg, rg, g), (_, _, rr, r) = moments[:, :4].tolist()
+    bb, gg, rr, bg, rg, br = bb - b * b, gg - g * g, rr - r * r, bg - b * g, rg - r * g, br - b * r
+    both = max(0.0, rr + gg + 2 * rg) * max(0.0, bb + gg + 2 * bg)
+    return math.sqrt(max(0.0, rr + bb)), (br + rg + bg + gg) / math.sqrt(both) if both > 1e-6 else 1.0
 
 
 def _between(value: float, black: float, white: float) -> float:
@@ -136,17 +146,16 @@ def _between(value: float, black: float, white: float) -> float:
 
 def _vignetting(luma: NDArray[np.uint8]) -> float:
     """Compare the four corners with the centre: a lens darkens all four at once."""
-    height, width = luma.shape
-    y, x = max(1, height // 6), max(1, width // 6)
-    ends = (slice(0, y), slice(height - y, None)), (slice(0, x), slice(width - x, None))
-    corners = sum(cv2.mean(luma[rows, columns])[0] for rows in ends[0] for columns in ends[1]) / 4
-    centre = cv2.mean(luma[height // 2 - y : height // 2 + y, width // 2 - x : width // 2 + x])[0]
+    rows, columns = (_ends(length) for length in luma.shape)
+    corners, centre = np.vecdot(rows @ luma.astype(np.float32), columns).tolist()
     return math.log((corners + 1) / (centre + 1))
 
 
-def _mean(sampled: Sample, chosen: Any) -> tuple[float, float, float]:
-    """Average the chosen pixels; too few are not a number."""
-    if cv2.countNonZero(chosen) < _LEAST * sampled.luma.size:
-        return math.nan, math.nan, math.nan
-    blue, green, red, _ = cv2.mean(sampled.thumbnail, mask=chosen)
-    return blue, green, red
+@lru_cache(64)
+def _ends(length: int) -> Matrix:
+    """Return the weights, (2, length), that average the outer sixths and the inner third."""
+    part = max(1, length // 6)
+    weights = np.zeros((2, length), np.float32)
+    weights[0, :part] = weights[0, length - part :] = 0.5 / part
+    weights[1, length // 2 - part : length // 2 + part] = 0.5 / part
+    return weights
