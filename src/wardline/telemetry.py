@@ -42,7 +42,7 @@ class TraceContext(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
 
-def trace_context(traceparent: str | None) -> TraceContext:
+def trace_context(traceparent: str | None, scope: MutableMapping[str, Any] | None = None) -> TraceContext:
     """Join the caller's trace, or start one where the header is missing or malformed (W3C Trace Context).
 
     >>> context = trace_context("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -51,13 +51,15 @@ def trace_context(traceparent: str | None) -> TraceContext:
     >>> trace_context("00-" + "0" * 32 + "-00f067aa0ba902b7-01").trace_id == "0" * 32
     False
     """
-    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    if traceparent is None:
+        return TraceContext(_hex(16), _hex(8), False, scope=scope)
+    found = _TRACEPARENT.fullmatch(traceparent)
     if found is not None:
         version, trace_id, parent_id, flags, more = found.groups()
         known = version != "ff" and (version != "00" or more is None)
         if known and trace_id.strip("0") and parent_id.strip("0"):
-            return TraceContext(trace_id, _hex(8), bool(int(flags, 16) & 1), parent_id)
-    return TraceContext(_hex(16), _hex(8), False)
+            return TraceContext(trace_id, _hex(8), bool(int(flags, 16) & 1), parent_id, scope=scope)
+    return TraceContext(_hex(16), _hex(8), False, scope=scope)
 
 
 CALLER: ContextVar[TraceContext | None] = ContextVar("wardline_caller", default=None)
@@ -102,7 +104,7 @@ def from_http(scope: MutableMapping[str, Any]) -> tuple[str, TraceContext]:
     for name, value in scope["headers"]:
         if name in _HEADERS:
             given[name] = value.decode("latin-1")
-    trace = trace_context(given.get(b"traceparent"))
+    trace = trace_context(given.get(b"traceparent"), scope)
     if len(given) > (b"traceparent" in given) + (b"x-request-id" in given):
         joined = bool(trace.parent_id)  # state and baggage without a parent are nobody's
         state, baggage = given.get(b"tracestate", ""), given.get(b"baggage", "")
@@ -112,7 +114,7 @@ def from_http(scope: MutableMapping[str, Any]) -> tuple[str, TraceContext]:
             forced=given.get(b"x-force-trace", "").lower() in {"1", "true", "yes"},
             token=given.get(b"x-wardline-debug", ""),
         )
-    return request_id(given.get(b"x-request-id")), trace._replace(scope=scope)
+    return request_id(given.get(b"x-request-id")), trace
 
 
 def request_id(given: str | None = None) -> str:

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from wardline.errors import LogError, PayloadError, TooLargeError, WardlineError
+from wardline.serving import exchange
 from wardline.serving.metrics import Metrics
 from wardline.serving.replies import Caller, Reply, caller, problem
 from wardline.settings import ServingSettings
-from wardline.telemetry import CALLER
 from wardline.verdict import Action
 
 log = logging.getLogger(__name__)
@@ -74,15 +74,16 @@ class Bounded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         who, began, raised = caller(scope), time.time_ns(), False
-        CALLER.set(who.trace)
+        here = exchange.of(scope)
         try:
             self._slots.take()
         except BusyError as error:
             answer, raised = problem(429, str(error), who), True
         else:
             try:
-                # Everybody who arrived meanwhile is counted before the first of them is worked on.
-                await asyncio.sleep(0)
+                if here is None or here.alive > self._slots.most:
+                    # Everybody who arrived meanwhile is counted before the first of them is worked on.
+                    await asyncio.sleep(0)
                 answer = await self._answer(scope, receive, who)
             except Exception as error:
                 answer, raised = refusal(error, who), True

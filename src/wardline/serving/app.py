@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wardline.gate import Gate
 from wardline.serving import late, openapi, pages, v2
 from wardline.serving.access import Access
+from wardline.serving.front import Served
 from wardline.serving.lifespan import lifespan
 from wardline.serving.metrics import CONTENT_TYPE, OPENMETRICS, Counts, Metrics, written
 from wardline.serving.predict import Predict
@@ -83,8 +84,9 @@ def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Sta
     kept = {"/labels": late.labels(state), "/metrics-business": late.figures(state)}
     state.closers += [endpoint.close for endpoint in kept.values()]
     handler = refusal(metrics, "predictions are POST /predict")
-    served = Starlette(
-        routes=_routes(state, kept),
+    served = Served(
+        _routes(state, kept),
+        {"/predict": {}, f"/v2/models/{gate.name}/infer": {"name": gate.name}},
         lifespan=lifespan([state], settings.serving),
         exception_handlers={HTTPException: handler, Exception: handler},
     )
@@ -141,19 +143,3 @@ def refusal(metrics: Counts, instead: str) -> Any:
         return Sent(problem(status, sentence, who), who)
 
     return refuse
-
-
-class Front:
-    """Middleware that answers every HTTP request itself: the framework's own pages are not for callers.
-
-    A mounted app comes behind the framework's probes, schema and metrics, which speak for the framework
-    and not for the gate. As the service's middleware ours come first.
-    """
-
-    def __init__(self, app: ASGIApp, served: Starlette) -> None:
-        self._app = app
-        self._served = served
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HTTP; leave the lifespan to the framework."""
-        await (self._served if scope["type"] == "http" else self._app)(scope, receive, send)

@@ -8,7 +8,8 @@ from typing import Any
 import bentoml
 
 from wardline.gate import Gate
-from wardline.serving.app import Front, app
+from wardline.serving.app import app
+from wardline.serving.front import Front
 from wardline.serving.protocol import install
 from wardline.serving.several import several
 from wardline.settings import Settings

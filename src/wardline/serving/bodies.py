@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from wardline.contract import Tabular
 from wardline.errors import PayloadError, TooLargeError
+from wardline.serving import exchange
 from wardline.serving.admission import GoneError, SlowError
 from wardline.settings import ServingSettings
 
@@ -26,6 +27,9 @@ async def read_body(scope: Scope, receive: Receive, limits: ServingSettings) -> 
     not whole within `body_s`; GoneError where the caller leaves; PayloadError where it is empty.
     """
     most = int(limits.max_body_mb * 1024 * 1024)
+    here = exchange.of(scope)
+    if here is not None and (body := here.body()) is not None:
+        return _some(body, most)
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > most:
             raise TooLargeError(_too_large(int(value), most))
@@ -34,7 +38,13 @@ async def read_body(scope: Scope, receive: Receive, limits: ServingSettings) -> 
             body = await _all_of(receive, most)
     except TimeoutError:
         raise SlowError(f"the body was not whole after {limits.body_s:g} s") from None
-    if not body.strip():
+    return _some(body, most)
+
+
+def _some(body: bytes, most: int) -> bytes:
+    if len(body) > most:
+        raise TooLargeError(_too_large(len(body), most))
+    if not body or body.isspace():
         raise PayloadError("the body is empty: send one row as a JSON object")
     return body
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from typing import Any, cast
 
 import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from wardline.serving.replies import Caller, Reply, problem
+from wardline.serving import exchange
+from wardline.serving.front import straight
+from wardline.serving.replies import Caller, problem
 from wardline.settings import ServingSettings
 from wardline.telemetry import request_id, trace_context
 
@@ -24,6 +27,8 @@ class Patient(HttpToolsProtocol):
     def __init__(self, limits: ServingSettings, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
+        self.app = straight(self.app)
+        self.access_log = self.access_logger.isEnabledFor(logging.INFO)  # else lines are made for nobody
         self._head_bytes = 0
         self._open = self._whole_head = self._refused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -71,6 +76,8 @@ class Patient(HttpToolsProtocol):
             self._refuse(431, f"the head is over {most}")
             return
         super().on_headers_complete()
+        if self.cycle is not None:  # there is none where the caller asks for another protocol
+            exchange.begin(self.cycle, self.tasks)
 
     def on_body(self, body: bytes) -> None:
         """Drop what nobody will read."""
@@ -107,14 +114,9 @@ class Patient(HttpToolsProtocol):
         self._refused = True
         self._forget()
         who = Caller(request_id(), trace_context(None))
-        self.transport.write(_raw(problem(status, sentence, who, close=True), who))
+        answer = problem(status, sentence, who, close=True)
+        self.transport.write(b"".join([STATUS_LINE[status], answer.lines(who), b"\r\n", answer.body]))
         self.transport.close()
-
-
-def _raw(answer: Reply, who: Caller) -> bytes:
-    lines = [b"HTTP/1.1 %d \r\n" % answer.status]
-    lines += [b"%b: %b\r\n" % header for header in answer.head(who)]
-    return b"".join([*lines, b"\r\n", answer.body])
 
 
 def protocol(limits: ServingSettings) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 from starlette.types import Scope, Send
 
+from wardline.serving import exchange
 from wardline.telemetry import CALLER, REQUEST, STATUS, TraceContext, from_http
 from wardline.tracing.refusal import Refused
 
@@ -36,6 +38,7 @@ _EVERY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_CLOSE = (b"connection", b"close")
 _NOTHING = b"default-src 'none'; frame-ancestors 'none'"
 PAGE = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 """The content security policy of a page for people: what it needs comes from this server."""
@@ -69,23 +72,46 @@ class Reply(NamedTuple):
 
     async def send(self, send: Send, who: Caller) -> None:
         """Send it with the headers that every response carries."""
-        if who.trace.scope is not None:
-            who.trace.scope[STATUS] = self.status
+        scope = who.trace.scope
+        if scope is not None:
+            scope[STATUS] = self.status
+        here = exchange.of(scope)
+        if here is not None and self._whole(here, who):
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": self.head(who)})
         await send({"type": "http.response.body", "body": self.body})
+
+    def _whole(self, here: exchange.Exchange, who: Caller) -> bool:
+        return _CLOSE not in self.headers and here.answer(self.status, self.lines(who), self.body)
 
     def head(self, who: Caller) -> list[tuple[bytes, bytes]]:
         """Return the headers, with those that every response carries."""
         return [
-            (b"content-type", self.content_type),
             (b"content-length", str(len(self.body)).encode()),
             (b"x-request-id", who.request_id.encode()),
             (b"traceparent", who.trace.traceparent.encode()),
             (b"x-wardline-action", self.action.encode()),
+            (b"content-type", self.content_type),
             (b"content-security-policy", self.policy),
             *_EVERY,
             *self.headers,
         ]
+
+    def lines(self, who: Caller) -> bytes:
+        """Return the headers as they stand in a message; what never changes is written once."""
+        always = _written(self.content_type, self.policy, self.headers)
+        trace = who.trace
+        told = (
+            f"content-length: {len(self.body)}\r\nx-request-id: {who.request_id}\r\n"
+            f"traceparent: {trace.traceparent}\r\nx-wardline-action: {self.action}\r\n"
+        )
+        return told.encode() + always
+
+
+@lru_cache(maxsize=64)
+def _written(content_type: bytes, policy: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    every = ((b"content-type", content_type), (b"content-security-policy", policy), *_EVERY, *headers)
+    return b"".join(b"%b: %b\r\n" % header for header in every)
 
 
 def reply(status: int, content: Any, action: str = "none") -> Reply:
@@ -118,7 +144,7 @@ def problem(
     }
     headers: tuple[tuple[bytes, bytes], ...] = ((b"retry-after", b"1"),) if status in (429, 503) else ()
     if close:
-        headers += ((b"connection", b"close"),)
+        headers += (_CLOSE,)
     return Reply(status, _encode(content), action, b"application/problem+json", headers)
 
 
