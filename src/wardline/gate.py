@@ -266,7 +266,7 @@ class OpenGate:
         positions = admitted.positions
         if positions.size == admitted.count:
             records.rungs, records.values = answers.rungs, answers.values
-            records.actions = BY_RUNG[answers.rungs]
+            records.actions = BY_RUNG.take(answers.rungs)
         else:
             records.rungs[positions] = answers.rungs
             records.values[positions] = answers.values

@@ -75,7 +75,7 @@ class Batch(msgspec.Struct, frozen=True):
     health: Health | None = None
 
     def __len__(self) -> int:
-        return int(self.block.matrix.shape[0])
+        return len(self.block.matrix)
 
     def inference(self, place: int) -> Inference:
         """Return one row as a guard's `check` takes it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from wardline.inference import Batch
 from wardline.privacy import Privacy
 from wardline.stats.bins import label
@@ -46,6 +48,25 @@ class Slices(Mapping[str, Sequence[Any]]):
         if self.columns is not None:
             return self.privacy.column(name, self.columns[name])
         return self.privacy.column(name, [getattr(row, name) for row in self.rows])
+
+    @staticmethod
+    def gathered(held: Sequence[Mapping[str, Sequence[Any]]], name: str) -> Sequence[Any]:
+        """Return one column of many requests of one gate, end to end: each value is told once."""
+        ours = [each for each in held if isinstance(each, Slices)]
+        if len(ours) < len(held) or not ours or name in ours[0].block.text:
+            return [value for each in held for value in each[name]]
+        first = ours[0]
+        if name in first.fields:
+            values: list[Any] = []
+            for each in ours:
+                columns = each.columns
+                values += columns[name] if columns is not None else [getattr(row, name) for row in each.rows]
+            return first.privacy.column(name, values)
+        place = first.block.schema.numeric.index(name)
+        numbers = np.concatenate([each.block.matrix for each in ours])[:, place]
+        codes, places = np.unique(numbers, return_inverse=True)
+        labels = [label(code) for code in codes.tolist()]
+        return [labels[i] for i in places.tolist()]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

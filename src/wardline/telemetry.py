@@ -52,7 +52,8 @@ def trace_context(traceparent: str | None, scope: MutableMapping[str, Any] | Non
     False
     """
     if traceparent is None:
-        return TraceContext(_hex(16), _hex(8), False, scope=scope)
+        ids = _hex(24)
+        return TraceContext(ids[:32], ids[32:], False, scope=scope)
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is not None:
         version, trace_id, parent_id, flags, more = found.groups()

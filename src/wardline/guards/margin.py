@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -33,16 +33,15 @@ class Margin:
     name: str = "margin"
     stage: ClassVar[Stage] = Stage.OUTPUT
 
-    def __post_init__(self) -> None:
-        ordered(self.name, *self._limits)
+    _limits: tuple[float | None, float | None] = field(init=False, repr=False, compare=False)
 
-    @property
-    def _limits(self) -> tuple[float | None, float | None]:
-        """The thresholds on the score."""
-        return (
+    def __post_init__(self) -> None:
+        limits = (
             None if self.warn is None else 1.0 - self.warn,
             None if self.block is None else 1.0 - self.block,
         )
+        ordered(self.name, *limits)
+        object.__setattr__(self, "_limits", limits)  # the thresholds on the score
 
     def check(self, inference: Inference) -> Finding:
         """Judge the two highest probabilities."""

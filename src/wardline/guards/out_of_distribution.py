@@ -58,6 +58,7 @@ class OutOfDistribution:
     name: str = "out_of_distribution"
     stage: ClassVar[Stage] = Stage.INPUT
     _learned: _Learned = field(default=_Learned(), repr=False, compare=False)
+    _limits: tuple[float, float | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.warn < 1.0 or (self.block is not None and not 0.0 < self.block <= self.warn):
@@ -65,11 +66,8 @@ class OutOfDistribution:
                 f"{self.name}: p-values must be 0 < block <= warn < 1, "
                 f"not block={self.block} and warn={self.warn}"
             )
-
-    @property
-    def _limits(self) -> tuple[float, float | None]:
-        """The thresholds on the score."""
-        return -math.log10(self.warn), None if self.block is None else -math.log10(self.block)
+        limits = -math.log10(self.warn), None if self.block is None else -math.log10(self.block)
+        object.__setattr__(self, "_limits", limits)  # the thresholds on the score
 
     def prepare(self, reference: Reference) -> Self:
         """Take the whitening and the reference distances; OpeningError where the reference has none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -68,6 +69,8 @@ def gather(
     parts = [getattr(record, name) for record in records]
     given = [part for part in parts if part is not None]
     if len(given) == len(parts):
+        if set(map(type, parts)) == {list}:  # requests of one row
+            return np.array(list(chain.from_iterable(parts)))
         return np.concatenate(parts)
     whole = np.full(layout.total if width is None else (layout.total, width), fill)
     if given:
@@ -127,7 +130,13 @@ def strings(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        if set(map(type, values)) in _ALIKE:  # 1 is True and 1.0, but neither reads as the other
+            known = {value: _text(value) for value in set(values)}
+            return pa.array([known[value] for value in values], pa.string())
         return pa.array([_text(value) for value in values], pa.string())
+
+
+_ALIKE = [{int}, {int, type(None)}, {bool}, {bool, type(None)}]
 
 
 def _text(value: Any) -> str | None:

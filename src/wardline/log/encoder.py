@@ -14,6 +14,7 @@ from wardline.features import Kind
 from wardline.log.arrays import Layout, coded, flatten, gather, offsets, placed, scattered, strings, typed
 from wardline.log.schema import FEATURE, FINDING, MICROSECONDS, PER_ROW, SLICE, TIME, arrow_schema
 from wardline.record import Records, RecordSchema
+from wardline.slices import Slices
 from wardline.verdict import ACTIONS, Coverage, Finding
 
 _KEPT_ROWS = 4096  # constant columns of up to this many rows are slices of one array made once
@@ -60,7 +61,7 @@ class Encoder:
         columns = {
             **_identity(records, layout),
             **self._outcome(records, layout, rungs),
-            **self._uncertainty(records, layout, rungs >= 0),
+            **self._uncertainty(records, layout, rungs),
             **_notes(records, layout),
             **self._features(records, layout),
             **self._slices(records, layout),
@@ -96,9 +97,10 @@ class Encoder:
         }
 
     def _uncertainty(
-        self, records: Sequence[Records], layout: Layout, answered: NDArray[np.bool_]
+        self, records: Sequence[Records], layout: Layout, rungs: NDArray[Any]
     ) -> dict[str, pa.Array]:
         """The same reading as `record.verdict_of`, column by column."""
+        answered = rungs >= 0
         confidence = gather(records, layout, "confidence", np.nan)
         interval = gather(records, layout, "interval", np.nan, width=2)
         sets, has_set = self._sets(records, layout, answered)
@@ -112,18 +114,18 @@ class Encoder:
             "interval_high": pa.array(np.ascontiguousarray(interval[:, 1]), mask=~bounded),
             "level": pa.array(np.where(stated, layout.spread(np.array(level)), np.nan), from_pandas=True),
             "coverage_status": coded(
-                np.where(stated, self._coverage(records, layout), _COVERAGE[Coverage.VOID]), _COVERAGES
+                np.where(stated, self._coverage(records, layout, rungs), _COVERAGE[Coverage.VOID]), _COVERAGES
             ),
             "ood_p": pa.array(gather(records, layout, "ood_p", np.nan), from_pandas=True),
         }
 
-    def _coverage(self, records: Sequence[Records], layout: Layout) -> NDArray[np.int8]:
+    def _coverage(self, records: Sequence[Records], layout: Layout, rungs: NDArray[Any]) -> NDArray[np.int8]:
         """Return each row's code in `_COVERAGES`: its rung's promise, less what was found about the row."""
-        rungs = gather(records, layout, "rungs")
         codes = np.where(rungs < 0, _COVERAGE[Coverage.VOID], self._promised[rungs])
         for start, record in zip(layout.starts.tolist(), records, strict=True):
-            for place, left in record.doubted.items():
-                codes[start + place] = max(codes[start + place], _COVERAGE[left])  # in order of promise
+            if record.doubted:
+                for place, left in record.doubted.items():
+                    codes[start + place] = max(codes[start + place], _COVERAGE[left])  # in order of promise
         return codes.astype(np.int8)
 
     def _sets(
@@ -164,7 +166,7 @@ class Encoder:
         whole = sum(len(record.admitted) for record in records if record.block is not None) == layout.total
         places = None if whole else placed(records, layout)
         return {
-            SLICE + name: strings(scattered([slices[name] for slices in held], places, layout.total))
+            SLICE + name: strings(scattered([Slices.gathered(held, name)], places, layout.total))
             for name in self._schema.slices
         }
 

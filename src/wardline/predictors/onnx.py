@@ -97,7 +97,8 @@ class Onnx:
         output, shape = _output(session, site, file)
         parent = file.parent
         version = f"{parent.parent.name}/{parent.name}" if file.name == "model.onnx" else file.stem
-        return OpenOnnx(self.name, version, digest, session, feed, output, shape, Watchdog())
+        watchdog = Watchdog(1.0 if self.deadline_ms is None else self.deadline_ms / 1000)
+        return OpenOnnx(self.name, version, digest, session, feed, output, shape, watchdog)
 
 
 @dataclass(frozen=True)

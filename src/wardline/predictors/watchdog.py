@@ -5,39 +5,38 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from math import inf
 from typing import Any
 
 _IDLE_S = 1.0  # how long without runs before it stops looking
-_TICK_S = 0.025  # longest time between two looks while there are runs
 
 
 class Watchdog:
     """Sets `terminate` on the run options of a run whose deadline passed.
 
-    A timer per run would start a thread per request. Here a run costs two dictionary operations; the thread
-    looks every `deadline / 4`, at most every 25 ms, while there is traffic, and waits on an event otherwise.
+    A timer per run would start a thread per request. Here a run costs two dictionary operations. Runs are
+    given `usual_s` seconds as a rule: whatever begins after a look cannot be late before that long, so the
+    thread looks when the first run in flight is due, or after `usual_s`; a run with less time wakes it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, usual_s: float) -> None:
+        self._usual_s = usual_s
         self._runs: dict[int, tuple[float, Any]] = {}
         self._keys = itertools.count()
         self._wake = threading.Event()
-        self._tick = _TICK_S
+        self._looks_at = inf
         self._closed = False
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def guard(self, deadline: float, options: Any) -> int:
         """Watch a run until `release`; returns its key."""
         key = next(self._keys)
         self._runs[key] = (deadline, options)
-        left = deadline - time.monotonic()
-        if left / 4 < self._tick:
-            self._tick = max(left / 4, 0.001)
-        if not self._wake.is_set():
+        if deadline < self._looks_at:
             self._wake.set()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="wardline-watchdog", daemon=True)
-                self._thread.start()
+                self._start()
         return key
 
     def release(self, key: int) -> None:
@@ -51,22 +50,26 @@ class Watchdog:
         if self._thread is not None:
             self._thread.join(timeout=1.0)
 
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="wardline-watchdog", daemon=True)
+                self._thread.start()
+
     def _watch(self) -> None:
-        quiet_since = time.monotonic()
+        busy = time.monotonic()
         while not self._closed:
-            self._wake.wait()
+            self._looks_at = inf  # who comes from here on wakes the wait below, seen or not
             now = time.monotonic()
-            runs = list(self._runs.values())
-            for deadline, options in runs:
+            due = now + self._usual_s
+            for deadline, options in list(self._runs.values()):
+                busy = now
                 if now >= deadline:
                     options.terminate = True
-            if runs:
-                quiet_since = now
-            elif now - quiet_since > _IDLE_S:
-                self._wake.clear()
-                # A run that came between the look and the clear would wait for ever without this.
-                if self._runs:
-                    self._wake.set()
-                quiet_since = now
-                continue
-            time.sleep(self._tick)
+                else:
+                    due = min(due, deadline)
+            idle = now - busy > _IDLE_S
+            if not idle:
+                self._looks_at = due
+            self._wake.wait(None if idle else due - now)
+            self._wake.clear()

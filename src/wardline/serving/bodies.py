@@ -16,6 +16,7 @@ from wardline.serving import exchange
 from wardline.serving.admission import GoneError, SlowError
 from wardline.settings import ServingSettings
 
+_JSON = b"application/json"
 _PICTURE_FILE = "file"
 _FIELDS = 32  # of a form; a frame's contract has a handful
 
@@ -71,9 +72,15 @@ def _too_large(size: int, most: int) -> str:
 
 def kind_of(scope: Scope, contract: Tabular) -> str:
     """Name the body's kind: json, picture or form; raise PayloadError for a kind the contract takes not."""
-    given = next((value for name, value in scope["headers"] if name == b"content-type"), b"application/json")
+    given = _JSON
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            given = value
+            break
+    if given == _JSON:
+        return "json"
     kind = given.split(b";", 1)[0].strip().lower()
-    if kind == b"application/json" or kind.endswith(b"+json"):
+    if kind == _JSON or kind.endswith(b"+json"):
         return "json"
     if contract.pictures:
         if kind.startswith(b"image/") or kind == b"application/octet-stream":
