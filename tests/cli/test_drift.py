@@ -152,7 +152,7 @@ def test_a_log_is_compared_with_its_reference_and_with_itself(tmp_path: Path) ->
     noon = datetime.fromtimestamp(traffic.START, UTC)
     one = noon + timedelta(minutes=30)
     with parquet_of_log(tmp_path) as files, engine("duckdb") as opened:
-        rows = opened.read(files, log=True)
+        rows = opened.read([file.path for file in files], log=True)
         window = Side(WINDOW, chosen(rows, when=(one, None), log=True), None, SECONDS)
         before = Side(REFERENCE, chosen(rows, when=(None, one), log=True), None, SECONDS)
         columns = answers(known, None)
@@ -226,7 +226,10 @@ def test_spark_counts_the_same(pair: tuple[Path, Path], tmp_path: Path) -> None:
             counts = count(sides, columns)
             judged = contrast(sides, columns, LIMITS, 0.05)
             log = Side(
-                WINDOW, chosen(opened.read(files, log=True), when=(noon, None), log=True), None, "time"
+                WINDOW,
+                chosen(opened.read([file.path for file in files], log=True), when=(noon, None), log=True),
+                None,
+                "time",
             )
             found.append((counts, judged.signals, count([log], answers(known, None))))
     for mine, theirs in zip(found[0][1], found[1][1], strict=True):

@@ -25,7 +25,10 @@ def seal(directory: Path, requests) -> Path:
 def counted(directory: Path) -> list[str]:
     with parquet_of_log(directory) as files, engine("duckdb") as opened:
         return sorted(
-            opened.read(files, log=True).select("request_id").to_pyarrow()["request_id"].to_pylist()
+            opened.read([file.path for file in files], log=True)
+            .select("request_id")
+            .to_pyarrow()["request_id"]
+            .to_pylist()
         )
 
 
@@ -51,5 +54,6 @@ def test_a_file_of_an_older_wardline_is_counted_from_a_copy(tmp_path):
     path = seal(tmp_path, GOOD)
     strip(path, path)
     with parquet_of_log(tmp_path) as (file,):
-        assert file.parent != tmp_path
+        assert file.path.parent != tmp_path
+        assert (tmp_path / f"{file.name}.parquet") == path
     assert counted(tmp_path) == ids(GOOD)

@@ -230,7 +230,7 @@ def _count(directory: Path) -> None:
     with parquet_of_log(directory) as files:
         if files:
             try:
-                duckdb.from_parquet([str(file) for file in files]).fetchall()
+                duckdb.from_parquet([str(file.path) for file in files]).fetchall()
             except duckdb.Error:  # a type it has no name for
                 return
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.cli.counting import Counted, Counts, Side, count
+from wardline.cli.counting import Counted, Counts, Memory, Side, count
 from wardline.cli.freezing import bin_names
 from wardline.monitor.judge import Limits, compare
 from wardline.monitor.signal import Signal, Standing, settle, worst
@@ -38,14 +38,16 @@ def contrast(
     columns: Sequence[Counted],
     limits: Limits,
     level: float,
+    *,
     advance: Callable[[int], None] = lambda _: None,
+    memory: Memory | None = None,
 ) -> Comparison:
     """Count the sides and judge each feature of each slice, at a false discovery rate over all of them.
 
     One side is the window; where the other is missing the profiles' own counts are the reference. A slice
     that the reference does not have apart is compared with all of it.
     """
-    counts = count(sides, columns, advance)
+    counts = count(sides, columns, advance, memory)
     timed = any(side.time is not None for side in sides if side.name == WINDOW)
     paired = any(side.name == REFERENCE for side in sides)
     signals, before, now = [], {}, {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import ibis
 import numpy as np
@@ -35,12 +35,37 @@ class Counted:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared: its rows, and what splits them: a slice, and stretches of time."""
+    """One of the two that are compared: its rows, and what splits them: a slice, and stretches of time.
+
+    A side may come in several parts, each a Side of the same name with a `part` of its own.
+    """
 
     name: str
     rows: ir.Table
     slice: str | None = None
     time: str | None = None
+    part: str = ""
+
+
+class Memory(Protocol):
+    """What was counted by now, where an audit may be stopped and go on."""
+
+    def get(self, part: str) -> list[Any] | None:
+        """Return what was counted of a part; None where it was not."""
+
+    def put(self, part: str, rows: Sequence[Any]) -> None:
+        """Keep what was counted of a part."""
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    def get(self, part: str) -> list[Any] | None:
+        """Say that nothing was counted."""
+        return None
+
+    def put(self, part: str, rows: Sequence[Any]) -> None:
+        """Let it go."""
 
 
 Counts = dict[tuple[str, str, str], NDArray[np.int64]]
@@ -51,48 +76,55 @@ def count(
     sides: Sequence[Side],
     columns: Sequence[Counted],
     advance: Callable[[int], None] = lambda _: None,
+    memory: Memory | None = None,
 ) -> Counts:
-    """Count all columns of all sides. The rows are never here: only the counts come back."""
-    stretches = {side.name: _stretches(side) for side in sides}
+    """Count all columns of all sides. The rows are never here: only the counts come back.
+
+    `memory` has what an earlier run counted of the same question; it is not counted again.
+    """
+    memory = Forgetful() if memory is None else memory
+    stretches = _stretches(sides, memory)
+    sizes = {column.name: len(column.profile.counts) for column in columns}
     found: Counts = {}
-    for start in range(0, len(columns), AT_ONCE):
-        some = columns[start : start + AT_ONCE]
-        expression = long_counts(sides, some, stretches)
-        sizes = {column.name: len(column.profile.counts) for column in some}
-        for side, slice_, block, feature, place, rows in _fetched(expression):
-            key = (side, slice_, feature)
-            if key not in found:
-                found[key] = np.zeros((BLOCKS, sizes[feature]), dtype=np.int64)
-            found[key][block, place] += rows
-        advance(len(some))
+    for side in sides:
+        for start in range(0, len(columns), AT_ONCE):
+            some = columns[start : start + AT_ONCE]
+            unit = f"{side.name}/{side.part}/{start}"
+            rows = memory.get(unit)
+            if rows is None:
+                rows = _fetched(long_counts(side, some, stretches[side.name]))
+                memory.put(unit, rows)
+            for slice_, block, feature, place, number in rows:
+                key = (side.name, slice_, feature)
+                if key not in found:
+                    found[key] = np.zeros((BLOCKS, sizes[feature]), dtype=np.int64)
+                found[key][block, place] += number
+            advance(len(some))
     return found
 
 
-def long_counts(
-    sides: Sequence[Side], columns: Sequence[Counted], stretches: dict[str, tuple[float, float]]
-) -> ir.Table:
-    """The expression: for each side and column a group-by, all of them put together.
+def long_counts(side: Side, columns: Sequence[Counted], stretch: tuple[float, float]) -> ir.Table:
+    """The expression: for each column a group-by, all of them put together.
 
-    Engines read only the column each part is about; what merges is whole numbers.
+    Engines read only the column each part is about; what merges is whole numbers. What does not split the
+    rows is no part of the keys, for hashing it costs each row.
     """
     parts = []
-    for side in sides:
-        for column in columns:
-            rows = side.rows
-            if column.where is not None:
-                rows = rows.filter(rows[column.where[0]].cast("string") == column.where[1])
-            keys = rows.select(
-                slice=_slice(rows, side.slice),
-                block=_block(rows, side.time, stretches[side.name]),
-                bin=code(rows[column.column], column.profile),
+    for column in columns:
+        rows = side.rows
+        if column.where is not None:
+            rows = rows.filter(rows[column.where[0]].cast("string") == column.where[1])
+        split = {} if side.slice is None else {"slice": rows[side.slice].cast("string").fill_null("(none)")}
+        split |= {} if side.time is None else {"block": _block(rows[side.time], stretch)}
+        keys = rows.select(bin=code(rows[column.column], column.profile), **split)
+        counted = keys.group_by("bin", *split).agg(n=keys.count())
+        parts.append(
+            counted.select(
+                slice=counted["slice"] if "slice" in split else ibis.literal(""),
+                block=counted["block"] if "block" in split else _small(0),
+                feature=ibis.literal(column.name), bin=counted["bin"], n=counted["n"],
             )
-            counted = keys.group_by("slice", "block", "bin").agg(n=keys.count())
-            parts.append(
-                counted.select(
-                    side=ibis.literal(side.name), slice=counted["slice"], block=counted["block"],
-                    feature=ibis.literal(column.name), bin=counted["bin"], n=counted["n"],
-                )
-            )  # fmt: skip
+        )  # fmt: skip
     return ibis.union(*parts, distinct=False) if len(parts) > 1 else parts[0]
 
 
@@ -130,17 +162,12 @@ def _small(value: int) -> Any:
     return ibis.literal(value, type="int32")
 
 
-def _slice(rows: ir.Table, column: str | None) -> Any:
-    return ibis.literal("") if column is None else rows[column].cast("string").fill_null("(none)")
-
-
-def _block(rows: ir.Table, column: str | None, stretch: tuple[float, float]) -> Any:
-    if column is None:
-        return _small(0)
+def _block(moments: Any, stretch: tuple[float, float]) -> Any:
     low, high = stretch
-    share = (_seconds(rows[column]) - low) / max(high - low, 1e-9) * BLOCKS
+    share = (_seconds(moments) - low) / max(high - low, 1e-9) * BLOCKS
     block = share.floor().cast("int32")
-    return ibis.cases((block < 0, _small(0)), (block >= BLOCKS, _small(BLOCKS - 1)), else_=block)
+    within = ibis.cases((block < 0, _small(0)), (block >= BLOCKS, _small(BLOCKS - 1)), else_=block)
+    return within.fill_null(0)  # a row without a time is still a row
 
 
 def _seconds(values: Any) -> Any:
@@ -151,15 +178,25 @@ def _seconds(values: Any) -> Any:
     return values.cast("float64")
 
 
-def _stretches(side: Side) -> tuple[float, float]:
-    """From when to when the rows of a side are."""
-    if side.time is None:
-        return 0.0, 0.0
-    moment = _seconds(side.rows[side.time])
-    ((low, high),) = _fetched(side.rows.aggregate(low=moment.min(), high=moment.max()))
-    return (0.0, 0.0) if low is None else (float(low), float(high))
+def _stretches(sides: Sequence[Side], memory: Memory) -> dict[str, tuple[float, float]]:
+    """From when to when the rows of each side are, over all its parts."""
+    ends: dict[str, list[float]] = {side.name: [] for side in sides}
+    for side in sides:
+        if side.time is None:
+            continue
+        unit = f"{side.name}/{side.part}/stretch"
+        found = memory.get(unit)
+        if found is None:
+            moment = _seconds(side.rows[side.time])
+            found = _fetched(side.rows.aggregate(low=moment.min(), high=moment.max()))
+            memory.put(unit, found)
+        ends[side.name] += [float(each) for row in found for each in row if each is not None]
+    return {name: (min(both), max(both)) if both else (0.0, 0.0) for name, both in ends.items()}
 
 
-def _fetched(expression: ir.Table) -> Iterator[tuple[Any, ...]]:
+def _fetched(expression: ir.Table) -> list[Any]:
+    backend = expression.get_backend()
+    if backend.name == "duckdb":  # Ibis would load pandas to hand the few numbers over
+        return list(backend.raw_sql(backend.compile(expression)).fetchall())
     table = expression.to_pyarrow()
-    yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))

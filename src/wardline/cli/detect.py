@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from wardline.cli.detecting import Advance, Question
+from wardline.cli.detecting import Question
 from wardline.cli.detecting import detect as find
+from wardline.cli.progress import progress
 from wardline.cli.streams import Streams
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -100,19 +98,6 @@ def _seasons(given: tuple[str, ...], streams: Streams, step: str | None, time: s
             "a season needs times: --time with a column of stamps, or --step without --time"
         )
     return tuple(sorted(set(named), key=["auto", "year", "week", "day"].index))
-
-
-@contextmanager
-def progress(what: str, form: str, total: int | None = None) -> Iterator[Advance]:
-    """Show a bar on stderr while it lasts, where a person is looking."""
-    console = Console(stderr=True)
-    if form != "table" or not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda rows: bar.update(task, advance=rows)
 
 
 def show(told: dict[str, Any]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from ibis.expr import types as ir
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -16,14 +16,16 @@ from rich.table import Table
 
 from wardline.cli.comparing import REFERENCE, WINDOW, Comparison, contrast, tree
 from wardline.cli.counting import Counted, Side
-from wardline.cli.detect import progress
 from wardline.cli.drift_page import page
-from wardline.cli.engines import SECONDS, engine, parquet_of, parquet_of_log
+from wardline.cli.engines import engine, parquet_of, parquet_of_log
 from wardline.cli.freezing import freeze
-from wardline.cli.logged import answers, chosen, stretch
+from wardline.cli.logged import Asked, answers, chosen, parts_of, sides_of, stretch
+from wardline.cli.progress import progress
+from wardline.cli.resuming import Kept
 from wardline.cli.target import load, watched
 from wardline.monitor.judge import Limits
 from wardline.monitor.signal import Signal, Standing
+from wardline.settings import Settings
 
 _FILES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".gz")
 _ROWS = 200  # fewer rows than the bins were cut for are too few to judge
@@ -58,7 +60,8 @@ def drift(*, targets: tuple[str, ...], form: str, **asked: Any) -> None:
     """Say what changed in the log of the gate TARGET, or from file A to file B; exit 1 on an alert.
 
     Judged as the monitor does: an alert needs a PSI of 0.25, evidence after the false discovery rate of all
-    that is compared, and enough rows.
+    that is compared, and enough rows. A long audit that was stopped goes on where it was, when it is asked
+    the same again within a day.
     """
     asked["form"] = form
     if asked["engine"] not in ("duckdb", "spark") and not asked["engine"].startswith("spark://"):
@@ -110,8 +113,12 @@ def _files(files: list[Path], asked: dict[str, Any]) -> Comparison:
             Side(name, chosen(table, slices=asked["slices"]), asked["by"], asked["time"])
             for name, table in ((REFERENCE, one), (WINDOW, other))
         ]
-        with progress("counting", asked["form"], len(counted)) as advance:
-            made = contrast(sides, counted, Limits(_WARN, _ALERT, _ROWS), asked["level"], advance)
+        memory = _kept(Settings.from_env().home, asked, files=[(file, *_state(file)) for file in files])
+        with progress("counting", asked["form"], len(counted) * len(sides)) as advance:
+            made = contrast(
+                sides, counted, Limits(_WARN, _ALERT, _ROWS), asked["level"], advance=advance, memory=memory
+            )
+        memory.finish()
     dropped = [name for name in names if name not in kept]
     missing = [name for name in one.columns if name not in other.columns]
     made.notes.extend([f"left out: {', '.join(dropped)} (neither number nor category)"] if dropped else [])
@@ -124,34 +131,51 @@ def _files(files: list[Path], asked: dict[str, Any]) -> Comparison:
 def _log(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str | None, str | None]]:
     gate = load(target)
     of = watched(gate)
-    now = datetime.now(UTC)
-    when = stretch(asked["since"], asked["until"], now)
     counted = answers(of, asked["columns"])
-    by = None if asked["by"] is None else f"slice.{asked['by']}"
+    if asked["by"] is not None and asked["by"] not in gate.slices:
+        raise click.UsageError(
+            f"{asked['by']!r} is no slice of {gate.name}; there are {', '.join(gate.slices)}"
+        )
     with parquet_of_log(gate.records_dir) as files, engine(asked["engine"]) as opened:
         if not files:
             raise click.UsageError(f"there is no record in {gate.records_dir}")
-        rows: ir.Table = opened.read(files, log=True)
-        if by is not None and by not in rows.columns:
-            raise click.UsageError(
-                f"{asked['by']!r} is no slice of {gate.name}; there are {', '.join(gate.slices)}"
-            )
-        filters = {name: asked[name] for name in ("action", "camera", "version")}
-        filters["slices"] = [f"slice.{each}" for each in asked["slices"]]
-        sides = [Side(WINDOW, chosen(rows, when=when, log=True, **filters), by, SECONDS)]
+        plan = parts_of(files, whole=asked["engine"] != "duckdb")
+        memory = _kept(gate.records_dir.parent, asked, plan, gate=target, reference=of.reference.id)
+        now = datetime.fromtimestamp(memory.began, UTC)
+        when = stretch(asked["since"], asked["until"], now)
+        if len(memory):  # what was written since then is not asked about
+            when = when[0], when[1] or now
+        filters = {name: asked[name] for name in ("action", "camera", "version", "by", "slices")}
+        sides = sides_of(opened, files, memory.plan, WINDOW, Asked(when, **filters))
         if asked["against"]:
             start, _, end = asked["against"].partition("/")
             other = stretch(start or None, end or None, now)
-            sides.append(Side(REFERENCE, chosen(rows, when=other, log=True, **filters), by, SECONDS))
+            sides += sides_of(opened, files, memory.plan, REFERENCE, Asked(other, **filters))
         limits = Limits(gate.monitoring.warn, gate.monitoring.alert, _ROWS)
-        with progress("counting", asked["form"], len(counted)) as advance:
-            made = contrast(sides, counted, limits, asked["level"], advance)
-    if by is not None and not asked["against"]:
+        with progress("counting", asked["form"], len(counted) * len(sides)) as advance:
+            made = contrast(sides, counted, limits, asked["level"], advance=advance, memory=memory)
+        memory.finish()
+    if asked["by"] is not None and not asked["against"]:
         made.notes.append(
             "each slice is held against the whole reference: a slice may differ from it and be well"
         )
     begin, end_ = when
     return made, (None if begin is None else begin.isoformat(), None if end_ is None else end_.isoformat())
+
+
+def _kept(home: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
+    """Return what an earlier run of the same audit counted; nothing where there was none."""
+    question = {name: value for name, value in asked.items() if name not in ("form", "level")}
+    kept = Kept.of(home / "drift", {**question, **about}, plan)
+    if len(kept):
+        began = datetime.fromtimestamp(kept.began, UTC)
+        click.echo(f"going on with the audit that began at {began:%Y-%m-%d %H:%M:%S} UTC", err=True)
+    return kept
+
+
+def _state(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _apart(column: Any) -> bool:

@@ -7,17 +7,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import ibis
+import pyarrow.parquet as pq
 from ibis.expr import types as ir
 
 from wardline.cli.tables import TRUE_TO_NAN, Table, quoted
 from wardline.log import parquet
 from wardline.log.files import Source, sources
 from wardline.log.seal import PARQUET
-from wardline.log.segment import DAMAGE
+from wardline.log.segment import DAMAGE, SUFFIX
 
 MEMORY = "256MB"
 """What DuckDB may hold; counting needs far less."""
@@ -25,6 +26,15 @@ MEMORY = "256MB"
 
 SECONDS = "wardline_seconds"
 """The time of a log's rows as a number, to the last digit the same on all engines."""
+
+
+class LogFile(NamedTuple):
+    """A file of a log as an engine takes it: `name` is its segment's, sealed or not; `rows` are its own."""
+
+    name: str
+    path: Path
+    rows: int
+    sealed: bool
 
 
 class Opened:
@@ -109,7 +119,7 @@ def parquet_of(files: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 @contextmanager
-def parquet_of_log(directory: Path) -> Iterator[list[Path]]:
+def parquet_of_log(directory: Path) -> Iterator[list[LogFile]]:
     """Give a gate's log as Parquet: sealed files as they are, others as copies that Arrow wrote.
 
     An engine is given no byte that was not looked at: what is damaged is named and left out.
@@ -127,8 +137,14 @@ def parquet_of_log(directory: Path) -> Iterator[list[Path]]:
                 warn(f"{source.path} is damaged and left out: {error}")
                 continue
             if file is not None:
-                found.append(file)
+                name = source.path.name.removesuffix(PARQUET).removesuffix(SUFFIX)
+                found.append(LogFile(name, file, rows_of(file), sealed=file == source.path))
         yield found
+
+
+def rows_of(file: Path) -> int:
+    """Return how many rows a Parquet file has, by its footer."""
+    return int(pq.read_metadata(file).num_rows)
 
 
 def _whole(source: Source, copy: Path) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from wardline.features import Kind
 from wardline.profiles import Limits, NumberColumn
@@ -51,7 +52,7 @@ def _profile(name: str, values: pa.Array) -> Profile:
             values = values.cast(kind.value_type)
         text = [None if value is None else bins.label(value) for value in values.to_pylist()]
         return _names(name, Kind.TEXT, bins.tally(text), len(text))
-    numbers = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    numbers = _numbers(values.cast(pa.float64()))
     different = np.unique(numbers[np.isfinite(numbers)])
     if len(different) <= _FEW and (different == np.floor(different)).all() and len(different):
         return _names(name, Kind.CATEGORICAL, bins.tally(numbers), len(numbers))
@@ -59,6 +60,13 @@ def _profile(name: str, values: pa.Array) -> Profile:
     column.observe(numbers)
     column.freeze(numbers, Limits().window)
     return column.profile()
+
+
+def _numbers(values: pa.Array) -> NDArray[np.float64]:
+    """Return numbers, NaN where there is none. Without holes Arrow need not load pandas for it."""
+    if values.null_count:
+        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(np.from_dlpack(values), dtype=np.float64)
 
 
 def _names(name: str, kind: Kind, counts: dict[str | None, int], rows: int) -> Profile:

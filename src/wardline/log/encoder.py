@@ -47,6 +47,7 @@ class Encoder:
         self._rungs = pa.array(schema.rungs, pa.string())
         self._models = pa.array(schema.models, pa.string())
         self._classes = pa.array(schema.classes, pa.string())
+        self._coverages = pa.array(list(Coverage), pa.string())  # what promises most comes first
         promised = schema.coverage or (Coverage.VOID,) * len(schema.rungs)
         self._promised = np.array([_COVERAGE[coverage] for coverage in promised], dtype=np.int8)
 
@@ -114,13 +115,14 @@ class Encoder:
             "interval_high": pa.array(np.ascontiguousarray(interval[:, 1]), mask=~bounded),
             "level": pa.array(np.where(stated, layout.spread(np.array(level)), np.nan), from_pandas=True),
             "coverage_status": coded(
-                np.where(stated, self._coverage(records, layout, rungs), _COVERAGE[Coverage.VOID]), _COVERAGES
+                np.where(stated, self._coverage(records, layout, rungs), _COVERAGE[Coverage.VOID]),
+                self._coverages,
             ),
             "ood_p": pa.array(gather(records, layout, "ood_p", np.nan), from_pandas=True),
         }
 
     def _coverage(self, records: Sequence[Records], layout: Layout, rungs: NDArray[Any]) -> NDArray[np.int8]:
-        """Return each row's code in `_COVERAGES`: its rung's promise, less what was found about the row."""
+        """Return each row's code in `_coverages`: its rung's promise, less what was found about the row."""
         codes = np.where(rungs < 0, _COVERAGE[Coverage.VOID], self._promised[rungs])
         for start, record in zip(layout.starts.tolist(), records, strict=True):
             if record.doubted:
@@ -185,8 +187,7 @@ class Encoder:
 
 
 _SUFFIXES = [f"-{place}" for place in range(_KEPT_ROWS)]
-_NOTHING_FOUND = pa.array([], FINDING)
-_COVERAGES = pa.array(list(Coverage), pa.string())  # what promises most comes first
+_NOTHING_FOUND = pa.nulls(0, FINDING)
 _COVERAGE = {coverage: place for place, coverage in enumerate(Coverage)}
 
 
