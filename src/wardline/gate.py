@@ -29,7 +29,7 @@ from wardline.health import Pulse
 from wardline.inference import Batch
 from wardline.monitoring import Monitoring
 from wardline.owner import Launch, Owner
-from wardline.panel import Judgement, Panel
+from wardline.panel import Judgement, Panel, judges
 from wardline.record import BY_RUNG, Records, RecordSchema, Verdicts
 from wardline.reference import Reference
 from wardline.settings import Settings
@@ -211,11 +211,12 @@ class OpenGate:
         """Take the rows that met their contract from features to verdict."""
         batch, broken = self._features(admitted)
         ticks.append(time.perf_counter_ns())
-        before = self.inputs.judge(batch)
+        judge, review = judges(self.inputs, self.outputs, records, self.tracer)
+        before = judge(batch)
         for row, finding in broken.items():
             before.find(row, finding, len(batch))
         ticks.append(time.perf_counter_ns())
-        answers = self.chain.answer(batch, before.blocked, self.outputs.judge, until)
+        answers = self.chain.answer(batch, before.blocked, review, until)
         if self.gate.risk is Risk.OPEN:
             self._fail_open(batch, before, answers, until)
         ticks.append(time.perf_counter_ns())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from threading import get_ident
+from time import perf_counter_ns
 from typing import Any
 
 import msgspec
@@ -17,7 +19,10 @@ from wardline.bound import Bound, Watch, settle
 from wardline.errors import GuardError, GuardTimeoutError
 from wardline.guard import Guard, Prepares, Screens
 from wardline.inference import Batch
+from wardline.record import Records
 from wardline.reference import Reference
+from wardline.telemetry import CALLER
+from wardline.tracing.tracer import Tracer
 from wardline.verdict import Finding, Measured, Risk, Severity, Stage
 
 log = logging.getLogger(__name__)
@@ -25,6 +30,10 @@ log = logging.getLogger(__name__)
 _MEASURED = Measured.__struct_fields__
 SCREEN_FROM = 16
 """Rows from which a batch is screened at once; below, numpy's fixed costs make row by row cheaper."""
+
+
+Times = dict[tuple[Stage, str], int]
+"""The nanoseconds that each guard took, by its stage and name."""
 
 
 class Judgement(msgspec.Struct):
@@ -102,15 +111,18 @@ class Panel:
         )
         return cls(seated, risk, bound or Bound())
 
-    def judge(self, batch: Batch) -> Judgement:
-        """Let every guard speak about every row."""
+    def judge(self, batch: Batch, times: Times | None = None) -> Judgement:
+        """Let every guard speak about every row; with `times` one after the other, each timed."""
         judgement = Judgement({}, None, {})
         if not self.guards:
             return judgement
         watch, running = Watch(), self.bound.running
         running[watch] = get_ident()
         try:
-            self._judge(batch, judgement, watch)
+            if times is None:
+                self._judge(self.guards, batch, judgement, watch)
+            else:
+                self._judge_timed(batch, judgement, watch, times)
         except GuardTimeoutError:  # it came between two guards: nobody knows which rows were judged
             watch.caught = True
             for row in range(len(batch)):
@@ -120,18 +132,24 @@ class Panel:
                 settle(watch)
         return judgement
 
-    def _judge(self, batch: Batch, judgement: Judgement, watch: Watch) -> None:
+    def _judge_timed(self, batch: Batch, judgement: Judgement, watch: Watch, times: Times) -> None:
+        for guard in self.guards:
+            began, key = perf_counter_ns(), (guard.stage, guard.name)
+            self._judge((guard,), batch, judgement, watch)
+            times[key] = times.get(key, 0) + perf_counter_ns() - began
+
+    def _judge(self, guards: Sequence[Guard], batch: Batch, judgement: Judgement, watch: Watch) -> None:
         count = len(batch)
         if count < SCREEN_FROM:
             for row in range(count):
-                self._check(self.guards, batch, row, judgement, watch)
+                self._check(guards, batch, row, judgement, watch)
             return
         suspected: dict[int, list[Guard]] = {}
-        for guard in self.guards:
+        for guard in guards:
             for row in self._suspects(guard, batch, judgement, watch):
                 suspected.setdefault(row, []).append(guard)
-        for row, guards in suspected.items():
-            self._check(guards, batch, row, judgement, watch)
+        for row, suspicious in suspected.items():
+            self._check(suspicious, batch, row, judgement, watch)
 
     def _check(
         self, guards: Sequence[Guard], batch: Batch, row: int, judgement: Judgement, watch: Watch
@@ -180,6 +198,21 @@ class Panel:
     def _crashed(self, guard: Guard, reason: str) -> Finding:
         severity = Severity.BLOCK if self.risk is Risk.CLOSED else Severity.WARN
         return Finding(guard.name, guard.stage, severity, reason, score=1.0, threshold=1.0)
+
+
+Judge = Callable[[Batch], Judgement]
+
+
+def judges(inputs: Panel, outputs: Panel, records: Records, tracer: Tracer | None) -> tuple[Judge, Judge]:
+    """Return how the panels judge a request: guard by guard, timed, where its trace is sure to be kept."""
+    context = CALLER.get()
+    if tracer is None or (
+        records.trace_id[16:] >= tracer.below and (context is None or not tracer.asked(context))
+    ):
+        return inputs.judge, outputs.judge
+    times: Times = {}
+    records.guards_ns, records.foreseen = times, True
+    return partial(inputs.judge, times=times), partial(outputs.judge, times=times)
 
 
 _PLAIN = (float, int, str, bool, type(None))

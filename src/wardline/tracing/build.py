@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,6 +20,7 @@ from wardline.tracing.trace import CLIENT, INTERNAL, SERVER, Event, Span, Trace,
 from wardline.verdict import ACTIONS, Finding, Severity, Stage, Verdict
 
 _FINDINGS, _ROWS = 32, 8  # written out at most: a batch may have thousands
+_OK = Severity.OK.value
 _WEIGHT = {severity: place for place, severity in enumerate(Severity)}
 
 
@@ -124,11 +126,11 @@ class Builder:
         at = {
             name: (begin, end) for name, (begin, end) in zip(self.schema.stages, pairwise(edges), strict=True)
         }
-        spans = [Span("wardline.contract", child_id(root_id, "contract"), root_id, *at["contract"], {})]
+        spans = [Span("wardline.contract", _new_id(), root_id, *at["contract"], {})]
         spans[0].events = self._events(records, (Stage.CONTRACT,), at["contract"][1])
         if records.block is None:
             return [*spans, self._verdict(records, root_id, (edges[-2], edges[-1]))]
-        features = Span("wardline.features", child_id(root_id, "features"), root_id, *at["features"], {})
+        features = Span("wardline.features", _new_id(), root_id, *at["features"], {})
         features.attributes = self._features(records)
         features.events = self._events(records, (Stage.FEATURES,), at["features"][1])
         spans += [features, *self._guards(records, root_id, Stage.INPUT, at["input"])]
@@ -152,24 +154,21 @@ class Builder:
         return made
 
     def _guards(self, records: Records, root_id: str, stage: Stage, at: tuple[int, int]) -> list[Span]:
-        """One span for the panel, whose time is known, and one below it for each guard that spoke."""
+        """One span for the panel, whose time is known, and one below it for each guard that spoke.
+
+        Where guards were timed one by one, all of them have a span of their own time.
+        """
         name = f"wardline.guards {stage.value}"
-        panel = Span(name, child_id(root_id, name), root_id, *at, {"wardline.guard.stage": stage.value})
-        spoke: dict[str, Span] = {}
+        panel = Span(name, _new_id(), root_id, *at, {"wardline.guard.stage": stage.value})
+        told = self._timed(records, panel, stage)
         left = _FINDINGS
         for row, findings in records.findings.items():
             for finding in findings:
                 if finding.stage is not stage:
                     continue
-                span = spoke.get(finding.guard)
+                span = told.get(finding.guard)
                 if span is None:
-                    span = spoke[finding.guard] = Span(
-                        f"wardline.guard {finding.guard}", child_id(panel.span_id, finding.guard),
-                        panel.span_id, *at,
-                        {"wardline.guard.name": finding.guard,
-                         "wardline.guard.severity": finding.severity.value},
-                        [],
-                    )  # fmt: skip
+                    span = told[finding.guard] = _guard(panel, finding.guard, *at)
                 if (
                     _WEIGHT[finding.severity]
                     > _WEIGHT[Severity(str(span.attributes["wardline.guard.severity"]))]
@@ -180,7 +179,17 @@ class Builder:
                 if left > 0:
                     left -= 1
                     span.events.append(self._event(finding, row, at[1]))
-        return [panel, *spoke.values()]
+        return [panel, *told.values()]
+
+    def _timed(self, records: Records, panel: Span, stage: Stage) -> dict[str, Span]:
+        """One span for each guard that was timed, one after the other, as they were asked."""
+        made: dict[str, Span] = {}
+        begin = panel.start
+        for (where, name), spent in records.guards_ns.items():
+            if where is stage:
+                end = min(begin + spent, panel.end)
+                made[name], begin = _guard(panel, name, begin, end), end
+        return made
 
     def _rungs(self, records: Records, root_id: str, begin: int, end: int, judged: int) -> list[Span]:
         """One span for each rung that was asked; the output guards' time is after the last of them."""
@@ -209,7 +218,7 @@ class Builder:
         return spans
 
     def _verdict(self, records: Records, root_id: str, at: tuple[int, int]) -> Span:
-        span = Span("wardline.verdict", child_id(root_id, "verdict"), root_id, *at, {})
+        span = Span("wardline.verdict", _new_id(), root_id, *at, {})
         if len(records) > 1:
             worst = sorted(range(len(records)), key=lambda row: -int(records.actions[row]))[:_ROWS]
             span.events = [
@@ -248,6 +257,19 @@ class Builder:
             (str(finding.observed) for findings in records.findings.values() for finding in findings
              if finding.reason == "gate.error"), "",
         )  # fmt: skip
+
+
+def _guard(panel: Span, name: str, begin: int, end: int) -> Span:
+    attributes: dict[str, Value] = {
+        "wardline.guard.name": name,
+        "wardline.guard.severity": _OK,
+    }
+    return Span(f"wardline.guard {name}", _new_id(), panel.span_id, begin, end, attributes, [])
+
+
+def _new_id() -> str:
+    """Make a span's id; only a rung's must be known to others before it is built."""
+    return f"{random.getrandbits(64) or 1:016x}"
 
 
 def _answer(verdict: Verdict) -> dict[str, Value]:

@@ -74,29 +74,29 @@ class Keep:
 
     def __init__(self, settings: TraceSettings, clock: Callable[[], float] = time.monotonic) -> None:
         ratio, self._by_parent = sampler(settings.sample)
-        self._below = (
+        self.below = (
             f"{min(int(ratio * 2**64), 2**64 - 1):016x}" if ratio < 1 else "g"
         )  # after every hex digit
-        self._slowest = Slowest(settings.slowest)
+        self.slowest = Slowest(settings.slowest)
         self._settings = settings
         self._clock = clock
         self._buckets: dict[Key, Bucket] = {}
         self.limited: Counter[Key] = Counter()
 
-    def why(self, records: Records, context: TraceContext | None) -> str:
-        """Name why the trace is kept; empty where it is not.
+    def why(self, records: Records, context: TraceContext | None, slow: bool | None = None) -> str:
+        """Name why the trace is kept; empty where it is not. `slow` is whether it is, where that is known.
 
         The sample is by the trace's id, as OpenTelemetry's ratio sampler takes it: servers along a call that
         have one ratio keep the same traces.
         """
         actions = records.actions
         action = int(actions[0]) if len(actions) == 1 else int(actions.max(initial=0))
-        slow = self._slowest.holds(sum(records.stages_us))
+        slow = self.slowest.holds(sum(records.stages_us)) if slow is None else slow
         if context is not None and (context.forced or context.token) and (asked := self._asked(context)):
             return asked
         if action:
             return "action" if self._room((_first(records), ACTIONS[action].value)) else ""
-        if records.trace_id[16:] < self._below:
+        if records.trace_id[16:] < self.below:
             return "sample"
         if context is not None and context.sampled and self._by_parent:
             return "parent" if self._room(("", "parent")) else ""
@@ -108,13 +108,14 @@ class Keep:
 
     def _asked(self, context: TraceContext) -> str:
         """Say whether the caller asked for the trace, and may."""
-        if self._trusted(context.token):
+        if self.trusted(context.token):
             return "debug"
         return "forced" if context.forced and self._room(("", "forced")) else ""
 
-    def _trusted(self, token: str) -> bool:
+    def trusted(self, token: str) -> bool:
+        """Say whether it is the operator's own."""
         wanted = self._settings.debug_token
-        return bool(wanted) and hmac.compare_digest(token.encode(), wanted.encode())
+        return bool(wanted and token) and hmac.compare_digest(token.encode(), wanted.encode())
 
     def _room(self, key: Key) -> bool:
         bucket = self._buckets.get(key)

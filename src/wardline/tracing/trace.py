@@ -56,7 +56,7 @@ def line(trace: Trace) -> bytes:
     spans = [_json_span(trace, span) for span in trace.spans]
     return msgspec.json.encode(
         {"resourceSpans": [{
-            "resource": {"attributes": _json_attributes(trace.resource)},
+            "resource": _json_resource(trace.resource),
             "scopeSpans": [{"scope": {"name": SCOPE}, "spans": spans}],
         }]}
     ) + b"\n"  # fmt: skip
@@ -155,7 +155,25 @@ def _json_span(trace: Trace, span: Span) -> dict[str, Any]:
 
 
 def _json_attributes(attributes: Mapping[str, Value]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _json_value(value)} for key, value in attributes.items()]
+    return [
+        {"key": key, "value": {"stringValue": value} if type(value) is str else _json_value(value)}
+        for key, value in attributes.items()
+    ]
+
+
+def _json_resource(resource: Mapping[str, Value]) -> msgspec.Raw:
+    """Encode a resource; it is the same in every trace of a process, and encoded once."""
+    found = _RESOURCES.get(id(resource))
+    if found is None or found[0] is not resource:
+        if len(_RESOURCES) > _MOST_RESOURCES:
+            _RESOURCES.clear()
+        encoded = msgspec.json.encode({"attributes": _json_attributes(resource)})
+        found = _RESOURCES[id(resource)] = (resource, msgspec.Raw(encoded))
+    return found[1]
+
+
+_RESOURCES: dict[int, tuple[Mapping[str, Value], msgspec.Raw]] = {}
+_MOST_RESOURCES = 64
 
 
 def _json_value(value: Any) -> dict[str, Any]:

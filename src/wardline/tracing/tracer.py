@@ -87,6 +87,7 @@ class Tracer:
         self._schema, self._remote, self._personal = schema, remote, personal
         self._clock = clock
         self._keep = Keep(self._settings, clock)
+        self.below, self._slowest = self._keep.below, self._keep.slowest
         self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
         self._queue: deque[Waiting] = deque()
         self._pictures, self._room = pictures, threading.Semaphore(_PICTURES)
@@ -100,15 +101,26 @@ class Tracer:
         self._thread = threading.Thread(target=self._run, name="wardline-traces", daemon=True)
         self._thread.start()
 
+    def asked(self, context: TraceContext) -> bool:
+        """Say whether a caller asks for a trace, and may."""
+        return (
+            context.sampled or context.forced or (context.token != "" and self._keep.trusted(context.token))
+        )
+
     def offer(self, records: Records, rows: Sequence[Any] = ()) -> None:
         """Keep the trace of a request where it is one to keep; costs the others about a microsecond.
 
         `rows` are those of the rows that met the contract: of a frame a small picture is taken.
         """
+        actions, slow = records.actions, None
+        if not records.foreseen and len(actions) == 1 and not actions.item(0):
+            slow = self._slowest.holds(sum(records.stages_us))
+            if not slow:  # most requests: nothing more is asked of them
+                return
         context = CALLER.get()
         if context is not None and context.trace_id != records.trace_id:
             context = None
-        why = self._keep.why(records, context)
+        why = self._keep.why(records, context, slow)
         if why and self._put(records, context, why, self._glimpse(records, rows)):
             records.kept = True
             if context is not None and context.scope is not None:
