@@ -11,6 +11,7 @@ ALL = (
     "coverage",
     "serving",
     "v2",
+    "overload",
     "tracing",
     "camera_cost",
     "camera_drift",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+JSON = "content-type: application/json"
 
-def _request(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+
+def _request(path: str, body: bytes, kind: str) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{kind}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -29,10 +31,18 @@ async def _connection(port: int, request: bytes, times: int, latencies: list[flo
     writer.close()
 
 
-def drive(port: int, path: str, body: bytes, *, requests: int, connections: int = 8) -> list[float]:
+def drive(
+    port: int,
+    path: str,
+    body: bytes,
+    *,
+    requests: int,
+    connections: int = 8,
+    kind: str = JSON,
+) -> list[float]:
     """Send `requests` and return their latencies in seconds."""
     latencies: list[float] = []
-    request = _request(path, body)
+    request = _request(path, body, kind)
 
     async def all_of_them() -> None:
         share = requests // connections

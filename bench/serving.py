@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.load import drive
+from bench.load import JSON, drive
 from guards.employment import gate
 
 ROUNDS = 7
@@ -50,8 +50,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(
-    name: str, command: list[str], body: bytes, home: Path, path: str = "/predict"
+def serving(  # noqa: PLR0917 - as the servers' own options
+    name: str,
+    command: list[str],
+    body: bytes,
+    home: Path,
+    path: str = "/predict",
+    kind: str = JSON,
 ) -> Iterator[Server]:
     port = free_port()
     env = {**os.environ, "WARDLINE_HOME": str(home / name), "BENTOML_HOME": str(home / name / "bento"),
@@ -63,7 +68,7 @@ def serving(
     try:
         for _ in range(360):
             with contextlib.suppress(OSError, RuntimeError, asyncio.IncompleteReadError):
-                drive(port, path, body, requests=1, connections=1)
+                drive(port, path, body, requests=1, connections=1, kind=kind)
                 break
             time.sleep(0.25)
         else:

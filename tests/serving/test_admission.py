@@ -130,6 +130,39 @@ def test_a_refusal_comes_before_the_body_is_read_and_the_slot_comes_back(tmp_pat
     assert b"retry-after: 1" in refused
 
 
+def test_who_is_refused_keeps_the_connection_unless_much_would_be_read_for_nothing(tmp_path: Path) -> None:
+    with slow_server(tmp_path, max_in_flight=1) as (client, model, _):
+        where = (client.base_url.host, client.base_url.port or 80)
+        body = b'{"a": 1.0, "b": 0.0}'
+        ask = HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+        first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
+        first.start()
+        assert model.entered.acquire(timeout=20)
+        with socket.create_connection(where, timeout=20) as line:
+            for _ in range(3):  # in two pieces: what comes after the head is read and dropped
+                line.sendall(ask[:-5])
+                refused = line.recv(65536)
+                line.sendall(ask[-5:])
+                assert refused.startswith(b"HTTP/1.1 429")
+                assert b"connection: close" not in refused
+                assert re.search(rb"x-request-id: [0-9a-f]{32}\r\n", refused)
+            model.release.set()
+            first.join()
+            line.sendall(ask)
+            assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert 'code="429"' in client.get("/metrics").text
+
+
+def test_who_is_refused_and_says_nothing_more_is_hung_up_on(tmp_path: Path) -> None:
+    with slow_server(tmp_path, max_in_flight=1, head_s=0.3) as (client, model, _):
+        first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
+        first.start()
+        assert model.entered.acquire(timeout=20)
+        assert talk(client, HEAD + b"content-length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 429")
+        model.release.set()
+        first.join()
+
+
 def test_the_slots_are_shared_by_every_endpoint(tmp_path: Path) -> None:
     with slow_server(tmp_path, max_in_flight=1) as (client, model, _):
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from math import inf
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from wardline.errors import LogError, PayloadError, TooLargeError, WardlineError
 from wardline.serving import exchange
+from wardline.serving.exchange import Exchange
 from wardline.serving.metrics import Metrics
 from wardline.serving.replies import Caller, Reply, caller, problem
 from wardline.settings import ServingSettings
@@ -28,6 +30,10 @@ GONE = 499
 
 _TIMEOUT = b"x-request-timeout-ms"
 
+_STANDS_S = 0.1  # a line that is there so long is no burst
+_LEARN = 0.05  # how much the last request changes what one is expected to take
+_FEW = 8  # a client with a few connections is never refused
+
 
 class BusyError(WardlineError):
     """As many requests are in flight as may be."""
@@ -41,22 +47,117 @@ class GoneError(WardlineError):
     """The caller left."""
 
 
+class Line:
+    """The requests that are ready to be worked on: those that are, and those who wait for them.
+
+    A burst makes a line that goes away. One that does not is another matter: whoever joins it waits for
+    everybody in it, and so do all after them. Once there was always somebody waiting for a tenth of a second,
+    the line is kept to what leaves it within `most_ms`. That is the idea of CoDel (Nichols and Jacobson,
+    2012), applied to servers in "Fail at Scale" (Maurer, 2015): whether a line stands tells an overload from
+    a burst, and not how long it is. It counts as gone once it was empty and nobody had to be refused for as
+    long.
+    """
+
+    def __init__(self, most_ms: float = inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self.length = 0
+        self.servers = 1
+        """How many are worked on at once."""
+        self._most_s, self._clock = most_ms / 1000, clock
+        self._apart_s = 0.0
+        self._left_at = self._clear_at = clock()
+        self._refused_at = -inf
+
+    def __enter__(self) -> None:
+        """Join it."""
+        self.length += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it; two who leave one after the other while others wait tell how fast it moves."""
+        now = self._clock()
+        if self.length > self.servers:
+            apart = now - self._left_at
+            self._apart_s += _LEARN * (apart - self._apart_s) if self._apart_s else apart
+        self._left_at = now
+        self.length -= 1
+
+    @property
+    def few(self) -> int:
+        """How many are always let in."""
+        return max(2 * self.servers, _FEW)
+
+    def full(self, coming: int) -> bool:
+        """Say whether it stands and is long enough; `coming` are about to join it."""
+        ahead, now = self.length + coming, self._clock()
+        if ahead < self.servers:
+            if now - self._refused_at > _STANDS_S:
+                self._clear_at = now
+            return False
+        if ahead < self.few or now - self._clear_at <= _STANDS_S:
+            return False
+        if (ahead - self.servers) * self._apart_s < self._most_s:
+            return False
+        self._refused_at = now
+        return True
+
+
 class Slots:
     """The requests in flight in this worker, counted over all endpoints."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, line_ms: float = inf) -> None:
         self.most = most
         self.taken = 0
+        self.line = Line(line_ms)
+        self._coming = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether one more would be refused."""
+        return self.taken + self._coming >= self.most or self.line.full(self._coming)
 
     def take(self) -> None:
         """Take a slot, or raise BusyError."""
-        if self.taken >= self.most:
-            raise BusyError(f"{self.taken} requests are in flight, try again shortly")
+        if self.full:
+            raise BusyError(self.busy)
         self.taken += 1
+
+    def crowded(self, here: Exchange | None) -> bool:
+        """Whether so many may be there that each must be counted before the first of them is worked on."""
+        return here is None or here.alive > self.line.few
+
+    @property
+    def busy(self) -> str:
+        """Why nobody more is let in."""
+        return f"{self.taken} requests are in flight, try again shortly"
+
+    def expect(self) -> None:
+        """Count one who was let in at the connection, and takes a slot in the next turn of the loop."""
+        if not self._coming:
+            asyncio.get_running_loop().call_soon(self._came)
+        self._coming += 1
+
+    def _came(self) -> None:
+        self._coming = 0
 
     def give(self) -> None:
         """Give it back."""
         self.taken -= 1
+
+
+class Turns:
+    """One at a time on the event loop, and between two of them a look at who has come meanwhile.
+
+    Without that look a turn of the loop works on everybody who came in the last one, and those who came in
+    this one are not even told that there is no room.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().call_soon(self._lock.release)
 
 
 class Bounded:
@@ -81,7 +182,7 @@ class Bounded:
             answer, raised = problem(429, str(error), who), True
         else:
             try:
-                if here is None or here.alive > self._slots.most:
+                if self._slots.crowded(here):
                     # Everybody who arrived meanwhile is counted before the first of them is worked on.
                     await asyncio.sleep(0)
                 answer = await self._answer(scope, receive, who)

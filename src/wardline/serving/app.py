@@ -85,6 +85,7 @@ def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Sta
     state.closers += [endpoint.close for endpoint in kept.values()]
     handler = refusal(metrics, "predictions are POST /predict")
     served = Served(
+        state,
         _routes(state, kept),
         {"/predict": {}, f"/v2/models/{gate.name}/infer": {"name": gate.name}},
         lifespan=lifespan([state], settings.serving),

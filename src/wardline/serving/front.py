@@ -10,6 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wardline.serving.state import State
+
 
 class Served(Starlette):
     """The gate's app: predictions go to their endpoint straight, all else by Starlette's routing.
@@ -19,15 +21,20 @@ class Served(Starlette):
     """
 
     def __init__(
-        self, routes: Sequence[Route], predictions: Mapping[str, Mapping[str, str]], **kwargs: Any
+        self,
+        state: State,
+        routes: Sequence[Route],
+        predictions: Mapping[str, Mapping[str, str]],
+        **kwargs: Any,
     ) -> None:
-        """Serve `routes`; `predictions` are the parameters of each path that predictions are posted to."""
+        """Serve the `routes` of a gate; `predictions` has the parameters of each path they are posted to."""
         super().__init__(routes=routes, **kwargs)
         self._predictions: dict[str, tuple[ASGIApp, Mapping[str, str]]] = {}
         for path, parameters in predictions.items():
             scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "headers": []}
             endpoint = next(each.app for each in routes if each.matches(scope)[0] is Match.FULL)
             self._predictions[path] = endpoint, parameters
+        self.rooms: Mapping[bytes, State] = dict.fromkeys(map(str.encode, self._predictions), state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -38,6 +45,12 @@ class Served(Starlette):
                 await endpoint(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+
+def rooms(app: ASGIApp) -> Mapping[bytes, State]:
+    """Return which gate's room each path of predictions needs; none where the gates lie under paths."""
+    served = getattr(app, "app", app)
+    return served.rooms if isinstance(served, Served) else {}
 
 
 class Front:

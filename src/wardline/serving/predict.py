@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope
 from wardline.contract import Admitted, limit_rows
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
+from wardline.serving import exchange
 from wardline.serving.admission import Bounded, deadline_of, in_thread
 from wardline.serving.bodies import kind_of, payload_of, read_body
 from wardline.serving.replies import Caller, Reply, problem, refused, reply
@@ -71,10 +72,16 @@ class Predict(Bounded):
         """Walk the path: on the loop where that is quick, else in a thread."""
         ids = who.request_id, who.trace.trace_id
         if self._state.inline and size < THREAD_FROM and not gate.gate.contract.pictures:
-            records = gate.walk(admit, *ids, until)
+            if self._slots.crowded(exchange.of(who.trace.scope)):
+                with self._slots.line:
+                    async with self._state.turns:
+                        records = gate.walk(admit, *ids, until)
+            else:
+                records = gate.walk(admit, *ids, until)
         else:
             work = partial(gate.walk, admit, *ids, until)
-            records = await in_thread(self._state.pool, work, receive)
+            with self._slots.line:
+                records = await in_thread(self._state.pool, work, receive)
         self._metrics.observe(records)
         return records
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from starlette.types import Scope
+
 from wardline.errors import UnreachableError, WardlineError
 from wardline.gate import Gate, OpenGate
 from wardline.serving.access import Doors
-from wardline.serving.admission import Slots
+from wardline.serving.admission import Slots, Turns
 from wardline.serving.metrics import Metrics
+from wardline.serving.replies import Caller, Reply, caller, problem, refused
 from wardline.settings import Settings
+from wardline.telemetry import STATUS
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +40,14 @@ class State:
     draining: bool = False
     unreached: bool = False
     slots: Slots = field(init=False)
+    turns: Turns = field(init=False)
     doors: Doors = field(init=False)
     pool: ThreadPoolExecutor = field(init=False)
     _why: str = field(default="the gate is still opening", init=False)
 
     def __post_init__(self) -> None:
-        self.slots = Slots(self.settings.serving.max_in_flight)
+        self.slots = Slots(self.settings.serving.max_in_flight, self.settings.serving.line_ms)
+        self.turns = Turns()
         self.metrics.in_flight = lambda: self.slots.taken
         self.doors = Doors(self.settings.keys, self.metrics)
 
@@ -63,6 +70,7 @@ class State:
             # Who waits for the disk waits in a thread: on the loop nobody could share the wait.
             waits = self.settings.log.ack == "durable"
             self.inline = not waits and _inline(self.opened, self.settings.serving.inline_ms)
+            self.slots.line.servers = 1 if self.inline else _threads(self.gate, self.settings)
             self.metrics.open(self.opened)
 
     async def keep_opening(self, every_s: float = 1.0) -> None:
@@ -77,6 +85,16 @@ class State:
         before, self.draining = self.draining, True
         self._why = "the server is stopping"
         return not before
+
+    def turned_away(self, scope: Scope) -> tuple[Reply, Caller]:
+        """Return the answer to a prediction that is refused at the connection; counted and told as any."""
+        who, began = caller(scope), time.time_ns()
+        answer = problem(429, self.slots.busy, who)
+        scope[STATUS] = answer.status
+        self.metrics.responded(answer.status, answer.action)
+        if self.opened is not None and self.opened.tracer is not None:
+            self.opened.tracer.refused(refused(answer, who, began))
+        return answer, who
 
     def close(self) -> None:
         """Stop being ready, close the gate with its log flushed, write what was counted of all that."""
