@@ -29,11 +29,11 @@ class Served(Starlette):
     ) -> None:
         """Serve the `routes` of a gate; `predictions` has the parameters of each path they are posted to."""
         super().__init__(routes=routes, **kwargs)
-        self._predictions: dict[str, tuple[ASGIApp, Mapping[str, str]]] = {}
+        self._predictions: dict[str, tuple[Route, Mapping[str, str]]] = {}
         for path, parameters in predictions.items():
             scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "headers": []}
-            endpoint = next(each.app for each in routes if each.matches(scope)[0] is Match.FULL)
-            self._predictions[path] = endpoint, parameters
+            route = next(each for each in routes if each.matches(scope)[0] is Match.FULL)
+            self._predictions[path] = route, parameters
         self.rooms: Mapping[bytes, State] = dict.fromkeys(map(str.encode, self._predictions), state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,8 +41,8 @@ class Served(Starlette):
         if scope["type"] == "http" and scope["method"] == "POST" and not self.user_middleware:
             path = scope["path"] if not scope["root_path"] else get_route_path(scope)
             if path in self._predictions:
-                endpoint, scope["path_params"] = self._predictions[path]
-                await endpoint(scope, receive, send)
+                scope["route"], scope["path_params"] = route, _ = self._predictions[path]
+                await route.app(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
 
