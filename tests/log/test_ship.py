@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
-import subprocess
-import sys
 import threading
 
 import fsspec
-import httpx
 import pyarrow.parquet as pq
 import pytest
 
 from tests.log.samples import PATIENT, REGRESSION, request
-from tests.waiting import free_port, until
 from wardline.errors import LogError
 from wardline.log import LogWriter, read
 from wardline.log.events import Events
@@ -139,42 +134,6 @@ def test_the_writer_ships_what_it_seals(tmp_path):
 def test_a_place_that_is_none_is_said(url, said):
     with pytest.raises(LogError, match=said):
         Store(url, "loan")
-
-
-@pytest.fixture
-def s3(monkeypatch):
-    """An S3-compatible server that may be killed and started again at the same port."""
-    port = free_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_MAX_ATTEMPTS": "1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    running = []
-
-    def start():
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        running.append(
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        )
-        until(lambda: _answers(port))
-        httpx.put(f"http://127.0.0.1:{port}/bucket")
-
-    def kill():
-        running[-1].kill()
-        running.pop().wait()
-
-    start()
-    yield start, kill
-    if running:
-        kill()
-
-
-def _answers(port):
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/moto-api/").status_code < 500
-    except httpx.TransportError:
-        return False
 
 
 def test_an_object_store_that_is_killed_in_the_middle_has_each_file_once_in_the_end(tmp_path, s3):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from wardline.cli.logged import Asked, answers, chosen, parts_of, sides_of, stre
 from wardline.cli.progress import progress
 from wardline.cli.resuming import Kept
 from wardline.cli.target import load, watched
+from wardline.gate import Gate
+from wardline.log.fetch import fetched
 from wardline.monitor.judge import Limits
 from wardline.monitor.signal import Signal, Standing
 from wardline.settings import Settings
 
 _FILES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".gz")
+_OPTION = {"store": "from"}  # which is no name in Python
 _ROWS = 200  # fewer rows than the bins were cut for are too few to judge
 _WARN, _ALERT = 0.1, 0.25
 _PIPED_WIDTH = 140
@@ -50,6 +54,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "alert": "red", "insufficient": "cy
 @click.option("--action", multiple=True, help="Of a log: only these actions. [default: all but reject]")
 @click.option("--camera", help="Of a log: only this camera.")
 @click.option("--version", help="Of a log: only what this model answered.")
+@click.option("--from", "store", metavar="URL", help="Of a log: sealed records in a store, as s3://log/prod.")
 @click.option("--level", default=0.05, show_default=True, type=click.FloatRange(0, 1, min_open=True),
               help="False discovery rate over all features and slices.")  # fmt: skip
 @click.option("--engine", default="duckdb", show_default=True,
@@ -73,9 +78,9 @@ def drift(*, targets: tuple[str, ...], form: str, **asked: Any) -> None:
         raise click.UsageError("one TARGET at a time")
     asked["columns"] = _listed(asked["columns"])
     if files:
-        for name in ("since", "until", "against", "action", "camera", "version"):
+        for name in ("since", "until", "against", "action", "camera", "version", "store"):
             if asked[name]:
-                raise click.UsageError(f"--{name} is about a log; these are files")
+                raise click.UsageError(f"--{_OPTION.get(name, name)} is about a log; these are files")
         made = _files(files, asked)
         told = tree(made, {"reference": str(files[0]), "window": str(files[1])}, None, None)
     else:
@@ -136,9 +141,13 @@ def _log(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str | No
         raise click.UsageError(
             f"{asked['by']!r} is no slice of {gate.name}; there are {', '.join(gate.slices)}"
         )
-    with parquet_of_log(gate.records_dir) as files, engine(asked["engine"]) as opened:
+    with (
+        log_of(gate, asked) as directory,
+        parquet_of_log(directory) as files,
+        engine(asked["engine"]) as opened,
+    ):
         if not files:
-            raise click.UsageError(f"there is no record in {gate.records_dir}")
+            raise click.UsageError(f"there is no record in {asked['store'] or directory}")
         plan = parts_of(files, whole=asked["engine"] != "duckdb")
         memory = _kept(gate.records_dir.parent, asked, plan, gate=target, reference=of.reference.id)
         now = datetime.fromtimestamp(memory.began, UTC)
@@ -161,6 +170,22 @@ def _log(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str | No
         )
     begin, end_ = when
     return made, (None if begin is None else begin.isoformat(), None if end_ is None else end_.isoformat())
+
+
+@contextmanager
+def log_of(gate: Gate, asked: Mapping[str, Any]) -> Iterator[Path]:
+    """Give the folder of a gate's records: its own, or copies from the store that is asked about."""
+    if asked["store"] is None:
+        yield gate.records_dir
+        return
+    begin, end = stretch(asked["since"], asked["until"], datetime.now(UTC))
+    if asked["against"]:
+        begin = end = None
+    with (
+        progress("fetching", asked["form"]) as advance,
+        fetched(asked["store"], gate.name, begin, end, advance=advance) as directory,
+    ):
+        yield directory
 
 
 def _kept(home: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:

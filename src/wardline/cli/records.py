@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from wardline.errors import LogError
 from wardline.log import batches
+from wardline.log.fetch import fetched
 from wardline.log.plain import plain, readable
 from wardline.verdict import ACTIONS
 
@@ -40,6 +42,7 @@ COLOURS = {"serve": "green", "flag": "yellow", "fallback": "cyan", "abstain": "m
 @click.option("--since", metavar="15m|ISO", help="Only later ones: 30s, 15m, 2h, 7d, or a date and time.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="The newest N; 0: all.")
 @click.option("--columns", metavar="A,B", help="Only these columns, for example time,feature.income.")
+@click.option("--from", "store", metavar="URL", help="Sealed records in a store, as s3://models-log/prod.")
 @click.option(
     "--format", "form", default="table", show_default=True,
     type=click.Choice(["table", "json", "jsonl", "csv"]), help="For people, or for programs.",
@@ -52,23 +55,27 @@ def records(
     since: str | None,
     limit: int,
     columns: str | None,
+    store: str | None,
     form: str,
 ) -> None:
     """Show what the gate TARGET (guards.loan) was asked and answered, also while it is being served."""
     from wardline.cli.target import load  # noqa: PLC0415 - loading a gate loads its models' libraries
 
-    directory = load(target).records_dir
+    gate = load(target)
     chosen = None if columns is None else tuple(name.strip() for name in columns.split(","))
     needed = chosen or (_SHOWN if form == "table" and request_id is None else None)
     begin = None if since is None else moment(since, datetime.now(UTC))
     try:
-        table = find(
-            directory, request_id=request_id, actions=actions, since=begin, limit=limit, columns=needed
-        )
+        with (
+            nullcontext(gate.records_dir) if store is None else fetched(store, gate.name, begin) as directory
+        ):
+            table = find(
+                directory, request_id=request_id, actions=actions, since=begin, limit=limit, columns=needed
+            )
     except LogError as error:
         raise click.UsageError(str(error)) from error
     if not table.num_rows:
-        click.echo(f"no such record in {directory}", err=True)
+        click.echo(f"no such record in {store or gate.records_dir}", err=True)
     show(table, form, whole=request_id is not None, chosen=chosen)
 
 

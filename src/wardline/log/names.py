@@ -8,12 +8,12 @@ import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-_FORM = "%Y%m%dT%H%M%S.%f"
+FORM = "%Y%m%dT%H%M%S.%f"
 
 
 def stem(opened: float, sequence: int) -> str:
     """Name the segment that this process begins at a time: `20180301T120000.000000-HOST-PID-0`."""
-    at = datetime.fromtimestamp(opened, UTC).strftime(_FORM)
+    at = datetime.fromtimestamp(opened, UTC).strftime(FORM)
     host = re.sub(r"[^A-Za-z0-9_.]", "_", socket.gethostname())[:40]
     return f"{at}-{host}-{os.getpid()}-{sequence}"
 
@@ -25,6 +25,6 @@ def begun(path: Path) -> datetime:
     '2018-03-01T12:00:00+00:00'
     """
     try:
-        return datetime.strptime(path.name.partition("-")[0], _FORM).replace(tzinfo=UTC)
+        return datetime.strptime(path.name.partition("-")[0], FORM).replace(tzinfo=UTC)
     except ValueError:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
