@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from wardline.health import NAME, load
 from wardline.log.segment import Segment
 from wardline.monitor import process, report
 from wardline.monitor.process import Monitor, once
+from wardline.monitor.signal import Signal
 from wardline.monitoring import AlertRule, Monitoring
 from wardline.verdict import Coverage
 
@@ -146,7 +147,17 @@ def test_folders_of_several_hosts_are_one_log(tmp_path: Path) -> None:
     ladder, signals = once(KNOWN, tmp_path, folders)
     assert ladder.rows == 600
     assert {source for source, _ in ladder.sources} == {"hosta", "hostb"}
-    assert signals
+    together = tmp_path / "c" / "loan" / "records"
+    together.mkdir(parents=True)
+    for folder in folders:
+        for file in folder.iterdir():
+            (together / file.name).write_bytes(file.read_bytes())
+    _, alone = once(KNOWN, tmp_path / "c", [together])
+    assert drifts(signals) == drifts(alone) != {}  # whole counts add up: not about, but exactly
+
+
+def drifts(signals: Sequence[Signal]) -> dict[str, tuple[float, int]]:
+    return {each.key: (each.effect, each.rows) for each in signals if each.name == "drift.psi"}
 
 
 def test_a_fault_of_one_round_does_not_end_the_monitor(
