@@ -46,7 +46,7 @@ def signal(subject: str, effect: float, standing: Standing, name: str = "drift.p
 
 
 SIGNALS = [
-    signal("a", 0.41, Standing.ALERT), signal("total", 0.02, Standing.OK),
+    signal("a", 0.41, Standing.ALERT, effective=20.0), signal("total", 0.02, Standing.OK),
     signal("a", 9.9, Standing.ALERT, slice="a=1"),  # a slice is no feature of all rows
     signal("total", 0.0, Standing.INSUFFICIENT, "sequence.shift"),
     signal("", 7.0, Standing.ALERT, "camera.isp.sharpening", slice="camera=a1"),
@@ -72,6 +72,8 @@ def test_drift_and_labels_are_gauges(tmp_path: Path) -> None:
     assert found["wardline_drift_psi", "a"] == 0.41
     assert found["wardline_drift_psi", "total"] == 0.02
     assert found["wardline_drifted", "a", "alert"] == 1
+    assert found["wardline_drift_design_effect", "a"] == 25  # 500 rows are worth 20
+    assert found["wardline_drift_design_effect", "total"] == 1
     assert ("wardline_drifted", "total", "ok") not in found
     assert found["wardline_signals", "drift", "alert"] == 2
     assert found["wardline_signals", "serving", "alert"] == 0  # there from zero

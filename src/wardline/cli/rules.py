@@ -107,7 +107,7 @@ def _say(gate: Gate, reference: bundles.Reference, out: Path, alerts: int) -> No
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"{out}: rules for {gate.name} with {alerts} alerts, their tests, routes and a dashboard")
     console.print(f"{features} features in {bins} bins: {2 * bins + 2 * features} series of each replica, "
-                  f"{6 * bins + 4 * features} recorded over all of them")  # fmt: skip
+                  f"{6 * bins + 5 * features} recorded over all of them")  # fmt: skip
     console.print(f"promtool test rules {out / f'wardline-{gate.name}.tests.yml'}")
 
 

@@ -28,12 +28,17 @@ _CAMERA = "camera."
 
 
 class Drifted(msgspec.Struct, frozen=True):
-    """How far one feature of all rows lies from the reference."""
+    """How far one feature of all rows lies from the reference.
+
+    `together` is how many dependent rows are worth one that stands alone; 1 where it was not looked for, or
+    cannot be known.
+    """
 
     feature: str
     psi: float
     standing: Standing
     rows: int
+    together: float = 1.0
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -76,11 +81,16 @@ def made(gate: str, at: float, until: float, signals: Sequence[Signal], labels: 
             kind = kind if kind in CAMERA_KINDS else "other"
             cameras[kind] = cameras.get(kind, 0) + 1
     drift = tuple(
-        Drifted(signal.subject, signal.effect, signal.standing, signal.rows)
+        Drifted(signal.subject, signal.effect, signal.standing, signal.rows, _together(signal))
         for signal in signals
         if signal.name == "drift.psi" and not signal.slice and signal.subject
     )
     return Report(gate, at, until, drift, counted, cameras, labels)
+
+
+def _together(signal: Signal) -> float:
+    """Return how many rows are worth one; a signal that does not know it has NaN."""
+    return max(1.0, signal.rows / signal.effective) if signal.rows and signal.effective > 0.0 else 1.0
 
 
 def save(report: Report, folder: Path) -> None:

@@ -14,6 +14,7 @@ BINS = "wardline_feature_bin_rows_total"
 STRANGE = "wardline_feature_strange_rows_total"
 REFERENCE = "wardline_reference_bin_rows"
 CRITICAL = "wardline_psi_critical"
+TOGETHER = "wardline_drift_design_effect"
 ROWS = "wardline_rows_total"
 LOG = "wardline_log_total"
 RESPONSES = "wardline_responses_total"
@@ -70,7 +71,9 @@ def recording(names: Names) -> list[Rule]:
         rule("reference_share", share(reference)),
         rule("live_share", share(live)),
         rule("psi", f"sum by ({FEATURE}) (({p} - {q}) * ln({p} / {q}))"),
-        rule("psi_noise", f"{_critical(gate)} * on ({FEATURE}) (1 / {names.of('feature_rows')} "
+        rule("design_effect", _together(names)),
+        rule("psi_noise", f"{_critical(gate)} * on ({FEATURE}) ({names.of('design_effect')} "
+             f"/ on ({FEATURE}) {names.of('feature_rows')} "
              f"+ on ({FEATURE}) 1 / sum by ({FEATURE}) ({reference}))"),
         rule("missing_rate", f'sum by ({FEATURE}) ({names.name("bin_rows")}{{gate="{gate}", bin="missing"}}) '
              f"/ {names.of('feature_rows')}"),
@@ -85,3 +88,13 @@ def recording(names: Names) -> list[Rule]:
 
 def _critical(gate: str) -> str:
     return f'max by ({FEATURE}) ({CRITICAL}{{gate="{gate}"}})'
+
+
+def _together(names: Names) -> str:
+    """How many rows are worth one, by the replicas' monitors, which see their order; 1 where none says it.
+
+    The largest of all replicas counts: what hangs together at one of them hangs together.
+    """
+    ones = f"({names.of('feature_rows')} * 0 + 1)"
+    told = f'max by (gate, feature) ({TOGETHER}{{gate="{names.gate}"}})'
+    return f"{ones} * on (gate, feature) group_left () clamp_min({told}, 1) or {ones}"

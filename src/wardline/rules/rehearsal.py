@@ -2,7 +2,7 @@
 
 What Prometheus computes is held to `wardline.stats.psi` on the same whole counts, and each kind of traffic
 to whom it pages: like the reference nobody, drifted the owner, drifted but thin nobody; with a replica
-restarted in the middle the same.
+restarted in the middle the same; drifted, but of rows so dependent that it may be chance, nobody.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wardline.gate import Gate
 from wardline.monitor.plan import Binner
 from wardline.reference import Reference
 from wardline.rules.alerting import owner_of
-from wardline.rules.recording import BINS, CRITICAL, REFERENCE, Names
+from wardline.rules.recording import BINS, CRITICAL, REFERENCE, TOGETHER, Names
 from wardline.stats.psi import psi
 
 EPSILON = 1e-9
@@ -51,18 +51,24 @@ class Rehearsal:
             self._case("drifted traffic", drifted),
             self._case("drifted traffic while a replica restarts", drifted, restart=True),
             self._case("too few rows to say anything", thin),
+            self._case("drifted traffic whose rows hang together", drifted, together=1e9),
         ]
         return {"rule_files": list(rules), "evaluation_interval": "1m", "tests": tests}
 
-    def _case(self, name: str, each_minute: Counts, *, restart: bool = False) -> dict[str, Any]:
+    def _case(
+        self, name: str, each_minute: Counts, *, restart: bool = False, together: float = 0.0
+    ) -> dict[str, Any]:
         live = each_minute * self._minutes
         value = psi(self._counts, live).value
         end = f"{2 * self._minutes}m"
-        fires = value >= self._gate.monitoring.alert and live.sum() >= self._gate.monitoring.rows
+        enough = live.sum() >= self._gate.monitoring.rows and not together
+        fires = value >= self._gate.monitoring.alert and enough
         return {
             "name": name,
             "interval": "1m",
-            "input_series": [*self._live(each_minute, restart=restart), *self._fixed()],
+            "input_series": [
+                *self._live(each_minute, restart=restart), *self._fixed(), *self._together(together)
+            ],
             "promql_expr_test": [{
                 "expr": f"sum by (gate) (abs({self._names.of('psi')} - {value!r}) < bool {EPSILON})",
                 "eval_time": end,
@@ -113,6 +119,12 @@ class Rehearsal:
                 found.append({"series": name, "values": f"{rows}x{last}"})
             found.append({"series": self._name(CRITICAL, instance=instance), "values": f"{_CRITICAL}x{last}"})
         return found
+
+    def _together(self, effect: float) -> list[dict[str, str]]:
+        """Return what the monitor of one replica says of how its rows hang together; nothing for 0."""
+        gate, feature = self._labels["gate"], self._labels["feature"]
+        name = f'{TOGETHER}{{gate="{gate}", feature="{_escaped(feature)}", instance="r0"}}'
+        return [{"series": name, "values": f"{effect:g}x{2 * self._minutes}"}] if effect else []
 
     def _name(self, metric: str, **more: str) -> str:
         said = ", ".join(f'{key}="{_escaped(value)}"' for key, value in {**self._labels, **more}.items())

@@ -51,15 +51,20 @@ def _drift(gate: str, features: list[str], told: Report | None) -> Iterator[Gaug
         "wardline_drifted", "1 for each feature whose drift is more than chance, while it lasts",
         labels=["gate", "feature", "standing"],
     )  # fmt: skip
+    together = GaugeMetricFamily(
+        "wardline_drift_design_effect", "Rows in sequence that are worth one row that stands alone",
+        labels=["gate", "feature"],
+    )  # fmt: skip
     found = {} if told is None else {each.feature: each for each in told.drift}
     for name in features:
         each = found.get(name)
         if each is None or not each.rows:
             continue
         psi.add_metric([gate, name], each.psi)
+        together.add_metric([gate, name], each.together)
         if each.standing in (Standing.WARN, Standing.ALERT):
             drifted.add_metric([gate, name, each.standing.value], 1)
-    yield from (psi, drifted)
+    yield from (psi, drifted, together)
 
 
 def _labels(gate: str, told: Report | None) -> Iterator[GaugeMetricFamily]:
