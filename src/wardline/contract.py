@@ -213,7 +213,7 @@ class Tabular:
         return self._validator.validate_json(text)
 
     def _admit_json(self, body: bytes, now: float | None) -> Admitted:
-        if _IS_BATCH.match(body) is None:
+        if not is_batch(body):
             return self._one(body, now, self._validator.validate_json)
         try:  # the whole batch in one pass, when no field of it is broken
             rows = self._batch_validator.validate_json(body)["rows"]
@@ -270,6 +270,11 @@ def _batch_rows(payload: Mapping[str, Any]) -> Sequence[Any]:
     if set(payload) != {"rows"} or not isinstance(payload["rows"], list | tuple):
         raise PayloadError('a batch is {"rows": [row, ...]} and nothing beside it')
     return payload["rows"]
+
+
+def is_batch(body: bytes) -> bool:
+    """Say whether a body means to be a batch, from how it begins."""
+    return _IS_BATCH.match(body) is not None
 
 
 def limit_rows(admitted: Admitted, most: int) -> Admitted:

@@ -66,14 +66,15 @@ class ServingSettings:
 
     A worker of `wardline serve` whose event loop stood still for `stuck_s` seconds ends, and is replaced.
     A request's head must be whole within `head_s` seconds, its body within `body_s`; a connection may send
-    at most `max_headers` headers in `max_head_kb`. `max_in_flight` requests may wait for their turn; in a
-    line that stands longer than a burst does, only those that get theirs within `line_ms`. A caller may ask
-    for an answer within at most `max_timeout_ms`. At SIGTERM the server says for `drain_s` that it is not
-    ready, before it stops.
+    at most `max_headers` headers in `max_head_kb`. A JSON body nests at most `max_depth`. `max_in_flight`
+    requests may wait for their turn; in a line that stands longer than a burst does, only those that get
+    theirs within `line_ms`. A caller may ask for an answer within at most `max_timeout_ms`. At SIGTERM the
+    server says for `drain_s` that it is not ready, before it stops.
     """
 
     max_body_mb: float = 8.0
     max_rows: int = 4096
+    max_depth: int = 32
     max_in_flight: int = 64
     line_ms: float = 5.0
     max_connections: int = 1024

@@ -180,14 +180,17 @@ def segments() -> list[bytes]:
 
 @cache
 def sealed() -> list[bytes]:
-    """A sealed file."""
-    with tempfile.TemporaryDirectory() as folder:
-        writer = LogWriter(Path(folder), REGRESSION, PATIENT)
-        for records in _WRITTEN:
-            writer.append(records)
-        writer.close()
-        (path,) = Path(folder).glob("*.parquet")
-        return [path.read_bytes()]
+    """Sealed files of some sizes. The kept cases have no checksum: each costs a process that tries it."""
+    found = []
+    for count in range(1, len(_WRITTEN) + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            writer = LogWriter(Path(folder), REGRESSION, PATIENT)
+            for records in _WRITTEN[:count]:
+                writer.append(records)
+            writer.close()
+            (path,) = Path(folder).glob("*.parquet")
+            found.append(path.read_bytes())
+    return found
 
 
 def logged(suffix: str) -> Callable[[bytes], int]:

@@ -95,7 +95,7 @@ def test_every_broken_entry_is_named_and_nothing_is_kept(client, home):
         (b"{}", 400),
         (b"[]", 400),
         (b"[" * 5000, 400),
-        (json.dumps([{}] * 51).encode(), 400),
+        (json.dumps([{}] * 51).encode(), 413),
         (b"[" + b" " * 60_000 + b"]", 413),
         (b'[{"request_id": "a", "label": NaN, "observed_at": "2018-07-01T12:00:00Z"}]', 400),
         (b'[{"request_id": "a", "label": 1e999, "observed_at": "2018-07-01T12:00:00Z"}]', 400),

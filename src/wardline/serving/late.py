@@ -16,6 +16,7 @@ from wardline.log.figures import FOLDER as FIGURES
 from wardline.log.figures import FigureLog
 from wardline.log.labels import FOLDER as LABELS
 from wardline.log.labels import LabelLog
+from wardline.serving import outline
 from wardline.serving.admission import Bounded, in_thread
 from wardline.serving.bodies import read_body
 from wardline.serving.replies import Caller, Reply, problem, reply
@@ -47,6 +48,7 @@ class Late(Bounded):
         return await in_thread(self._state.pool, partial(self._keep, body, who), receive)
 
     def _keep(self, body: bytes, who: Caller) -> Reply:
+        outline.check(body, deepest=self._limits.max_depth, most=self._limits.max_rows, level=1)
         given = truth.entries(body, self._limits.max_rows)
         found, broken = self._read_entries(given, time.time())
         if broken:

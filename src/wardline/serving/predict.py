@@ -7,10 +7,10 @@ from functools import partial
 
 from starlette.types import Receive, Scope
 
-from wardline.contract import Admitted, limit_rows
+from wardline.contract import Admitted, is_batch, limit_rows
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
-from wardline.serving import exchange
+from wardline.serving import exchange, outline
 from wardline.serving.admission import Bounded, deadline_of, in_thread
 from wardline.serving.bodies import kind_of, payload_of, read_body
 from wardline.serving.replies import Caller, Reply, problem, refused, reply
@@ -25,6 +25,7 @@ _STATUS = {
 }
 """What HTTP calls some broken contracts: too large, or no picture at all. Every other is a 422."""
 
+_ROWS_AT = 2  # how deep the rows of a batch lie
 THREAD_FROM = 65_536  # bytes of body from which the path leaves the event loop
 
 
@@ -53,6 +54,9 @@ class Predict(Bounded):
         payload = await payload_of(kind, body, scope, contract)
 
         def admit() -> Admitted:
+            if kind == "json":
+                level = _ROWS_AT if is_batch(body) else 0
+                outline.check(body, deepest=self._limits.max_depth, most=most, level=level)
             return limit_rows(contract.admit(payload, gate.clock()), most)
 
         records = await self._walk(gate, admit, len(body), who=who, until=until, receive=receive)

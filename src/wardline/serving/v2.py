@@ -17,6 +17,7 @@ from wardline.contract import Admitted
 from wardline.errors import PayloadError
 from wardline.gate import OpenGate
 from wardline.record import Records, verdict_of
+from wardline.serving import outline
 from wardline.serving.access import Access
 from wardline.serving.admission import deadline_of
 from wardline.serving.bodies import read_body
@@ -147,6 +148,7 @@ class Infer(Predict):
         self, asked: list[Asked], body: bytes, header_length: int | None, clock: Callable[[], float]
     ) -> Admitted:
         """Read the request where the path is walked: a large one in its thread. Leave it in `asked`."""
+        outline.check(body[:header_length], deepest=self._limits.max_depth, most=self._limits.max_rows)
         request, flats = request_of(body, header_length)
         _refuse_shared_memory(request.inputs)
         asked.append(Asked(request, self._outputs.wanted(request)))
