@@ -22,6 +22,7 @@ from wardline.guards import DecodeHealth, Exposure, Fingerprint, Focus, NightMod
 from wardline.inference import Inference
 from wardline.stats import codec
 from wardline.stats.image import view
+from wardline.verdict import Finding
 
 WHO = {"camera": "a", "firmware": "1"}
 SIZES = {"1920x1080": (1080, 1920, 0.10), "640x480": (480, 640, 0.30)}
@@ -58,7 +59,7 @@ class Judge:
         known = (Fingerprint, Exposure, Focus, Occlusion, NightMode, Processing)
         self.guards: list[Any] = [DecodeHealth(), *(guard(_cameras=cameras) for guard in known)]  # type: ignore[call-arg]
 
-    def __call__(self, frame: Frame, values: tuple[Any, ...]) -> object:
+    def __call__(self, frame: Frame, values: tuple[Any, ...]) -> list[Finding]:
         inference = Inference(frame, values, gate.features.schema.names, np.array(values[:-1], np.float64))
         return [guard.check(inference) for guard in self.guards]
 

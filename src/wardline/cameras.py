@@ -28,6 +28,14 @@ _CHROMA = Statistics._fields.index("chroma")
 _SLACK = 20.0  # widths by which the range of one frame is short of the truth; of n frames, an nth
 _GRAIN = 16.0  # steps of a view's unit, in the kept background
 _TINY = 1e-6
+_LEAST = {
+    "clipped_dark": 0.02,
+    "clipped_bright": 0.02,
+    "flat": 0.05,
+    "blockiness": 0.2,
+    "blockiness_off": 0.2,
+}
+"""The least width of statistics that are mostly nought: what few frames show of them is less than happens."""
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -167,7 +175,7 @@ def _usual(X: NDArray[np.float64]) -> dict[str, Usual]:
         slope = float(apart @ (y - y.mean()) / (apart @ apart)) if follows else 0.0
         residual = y - y.mean() - slope * apart
         low, high = np.percentile(residual, [1, 99])
-        width = max(float(high - low), 0.02 * abs(float(y.mean())), _TINY)
+        width = max(float(high - low), 0.02 * abs(float(y.mean())), _LEAST.get(name, _TINY))
         slack = width * _SLACK / len(y)
         lowest, highest = float(residual.min()) - slack, float(residual.max()) + slack
         found[name] = Usual(float(y.mean()), slope, float(x.mean()), lowest, highest, width)

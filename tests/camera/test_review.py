@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.frames import Frame, jpeg, scene, shot
 from wardline.camera.folder import Refused, Seen, camera_of, frames, listed
@@ -86,6 +88,42 @@ def test_what_only_pixels_show_is_found_within_a_frame_or_two(
     assert event.instead is not None
     assert event.kind in tree(found)["events"][0]["kind"]
     assert event.evidence[0].subject in explained(event)
+
+
+def by(model: str, frame: Frame) -> bytes:
+    """Encode with EXIF that names a camera."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", model
+    held = io.BytesIO()
+    Image.fromarray(frame[:, :, ::-1]).save(held, "JPEG", quality=90, exif=exif)
+    return held.getvalue()
+
+
+def swapped(path: Path, other: Callable[[Frame], Frame]) -> Review:
+    path.mkdir()
+    for index in range(48):
+        frame = taken(index)
+        made = by("A", frame) if index < 24 else by("B", other(frame))
+        (path / f"{index:02d}.jpg").write_bytes(made)
+    return reviewed(path)
+
+
+def test_another_camera_is_told_with_its_lens_and_its_colours(tmp_path: Path) -> None:
+    def other(frame: Frame) -> Frame:
+        soft = cv2.GaussianBlur(frame, (0, 0), 1.2).astype(np.float32)
+        return np.clip(soft * (0.8, 1.0, 1.15), 0, 255).astype(np.uint8)
+
+    found = swapped(tmp_path / "swap", other)
+    told = {event.kind: event for event in found.events}
+    assert {"identity.model", "optics.focus", "isp.white_balance"} <= told.keys()
+    assert {event.place for event in told.values()} == {24}
+    assert told["isp.white_balance"].sure <= 0.5  # the place may have changed with the camera
+    assert found.verdict == "alert"
+
+
+def test_another_name_on_the_same_pictures_is_another_name_only(tmp_path: Path) -> None:
+    found = swapped(tmp_path / "swap", lambda frame: frame)
+    assert [(event.kind, event.place) for event in found.events] == [("identity.model", 24)]
 
 
 def test_another_size_is_told(tmp_path: Path) -> None:

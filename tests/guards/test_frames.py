@@ -111,7 +111,7 @@ def sharpened(pixels: Pixels) -> Pixels:
         (blurred, "focus", "optics.focus"),
         (covered, "occlusion", "optics.dirt"),
         (lambda p: np.roll(p, 50, axis=1), "occlusion", "geometry.view"),
-        (lambda p: p * 0.35, "exposure", "exposure.clipped_dark"),
+        (lambda p: p * 0.25, "exposure", "exposure.level"),
         (lambda p: p.mean(axis=2, keepdims=True).repeat(3, axis=2), "night_mode", "light.night"),
         (sharpened, "processing", "isp.sharpening"),
         (lambda p: p * np.array([0.7, 1, 1.3], np.float32), "processing", "isp.white_balance"),

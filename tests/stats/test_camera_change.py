@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wardline.stats.camera_change import series
+from wardline.stats.camera_change import series, swap
 from wardline.stats.camera_change.contrast import fleet, named, scores
 from wardline.stats.camera_change.vector import NAMES, slopes_of, vectors
 from wardline.stats.image import Statistics
@@ -105,3 +105,15 @@ def test_causes_are_probabilities_and_missing_statistics_are_no_infinity() -> No
     compared, light = vectors(np.full((3, len(Statistics._fields)), np.nan))
     assert not np.isinf(compared).any()
     assert light.shape == (3, 2)
+
+
+def test_of_a_swapped_camera_what_differs_is_told_and_of_an_unswapped_one_hardly_ever_anything() -> None:
+    found = [swap.parts(stream(60, seed), 30, 60) for seed in range(200)]
+    assert sum(map(bool, found)) <= 8  # declared: 0.015 of series
+    moved = np.zeros(_F)
+    moved[NAMES.index("detail_fine")] = 8.0
+    rows = stream(60, 1, moved, 30)
+    (part,) = swap.parts(rows, 30, 60)
+    assert (part.kind, part.names) == ("optics.focus", ("detail_fine",))
+    assert part.differences[0] == pytest.approx(8.0, abs=3.0)  # units of this camera's own unrest
+    assert swap.parts(rows, 57, 60) == []  # too few frames to say

@@ -12,7 +12,7 @@ from wardline.camera.folder import Refused, Seen
 from wardline.camera.grouping import Group, HeaderRun, groups, header_runs, majority
 from wardline.cameras import mode_of
 from wardline.stats import codec
-from wardline.stats.camera_change import series
+from wardline.stats.camera_change import series, swap
 from wardline.stats.camera_change.vector import NAMES
 from wardline.stats.image import Statistics
 
@@ -95,7 +95,11 @@ def review(found: Sequence[Seen | Refused], reference: Sequence[Seen] = ()) -> R
     known = codec.learn(each.header for each in reference) if reference else majority(headers)
     changes = header_runs(headers, known)
     told = [_of_header(run) for run in changes] + _nights(seen, reference)
-    events = _joined([*told, *_physical(seen, reference, _stretches(changes, len(seen)))])
+    events = [*told, *_physical(seen, reference, _stretches(changes, len(seen)))]
+    for run in changes:
+        if run.kind == "identity.model":
+            events += [each for each in _brought(seen, reference, run) if not _told_already(each, events)]
+    events = _joined(events)
     short = len(seen) + len(reference) < series.FEWEST or not seen
     return Review(_verdict(events, short=short), events, groups(headers), seen, refused, len(reference))
 
@@ -175,6 +179,28 @@ def _physical(
     return found
 
 
+def _brought(seen: Sequence[Seen], reference: Sequence[Seen], run: HeaderRun) -> list[Event]:
+    """Tell what another camera brought along; colours may be those of another place, so half sure at most."""
+    table = _table([*reference, *seen], np.arange(len(reference) + len(seen)))
+    inside = np.arange(len(table)) - len(reference)
+    chosen = (inside >= run.start) & (inside < run.stop)
+    found = []
+    for part in swap.parts(table, run.start + len(reference), run.stop + len(reference)):
+        shown = list(zip(part.names[:_SHOWN], part.differences, strict=False))
+        evidence = tuple(_evidence_of(table, chosen, name, effect) for name, effect in shown)
+        colour = part.kind == "isp.white_balance"
+        sure, instead = min(part.share, 0.5 if colour else 0.95), ("scene.season", 0.5) if colour else None
+        found.append(Event(
+            part.kind, run.start, run.stop, (run.start, run.start), sure, instead, part.p_value,
+            max(map(abs, part.differences)), evidence,
+        ))  # fmt: skip
+    return found
+
+
+def _told_already(event: Event, events: Sequence[Event]) -> bool:
+    return any(each.kind == event.kind and each.place == event.place for each in events)
+
+
 def _table(rows: Sequence[Seen], places: NDArray[np.intp]) -> NDArray[np.float64]:
     return np.array([rows[place].statistics for place in places], np.float64)
 
@@ -184,17 +210,20 @@ def _of_run(run: series.Run, table: NDArray[np.float64], places: NDArray[np.intp
     inside = np.zeros(len(table), np.bool_)
     inside[run.start : run.stop] = True
     strongest = np.argsort(-np.abs(run.difference))[:_SHOWN]
-    evidence = []
-    for place in strongest:
-        column = table[:, Statistics._fields.index(NAMES[place])]
-        before, after = (_middle(column[part]) for part in (~inside, inside))
-        evidence.append(Evidence(NAMES[place], before, after, float(run.difference[place])))
+    evidence = [
+        _evidence_of(table, inside, NAMES[place], float(run.difference[place])) for place in strongest
+    ]
     stop = int(places[run.stop]) if run.stop < len(places) else int(places[-1]) + 1
     within = int(places[run.within[0]]), int(places[run.within[1]])
     return Event(
         kind, int(places[run.start]), stop, (max(within[0], 0), within[1]), sure, (other, odds), run.p_value,
         run.score, tuple(evidence),
     )  # fmt: skip
+
+
+def _evidence_of(table: NDArray[np.float64], inside: NDArray[np.bool_], name: str, effect: float) -> Evidence:
+    column = table[:, Statistics._fields.index(name)]
+    return Evidence(name, _middle(column[~inside]), _middle(column[inside]), effect)
 
 
 def _middle(values: NDArray[np.float64]) -> float:

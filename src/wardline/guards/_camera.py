@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from wardline.cameras import CameraReference, Cameras, mode_of
+from wardline.cameras import CameraReference, Cameras, Usual, mode_of
 from wardline.inference import Inference
 from wardline.reference import Reference
 from wardline.stats.image import Statistics
@@ -45,23 +45,36 @@ def statistics_of(inference: Inference) -> Statistics | None:
 
 
 def strangest(cameras: Cameras, inference: Inference, table: Table) -> Strange:
-    """Hold the table's statistics to the camera's normal in its present mode."""
+    """Hold the table's statistics to the camera's normal in its present mode.
+
+    How they follow light is known for the light that was seen: beyond it either the line goes on or the
+    last of it holds, and what one of them explains is normal.
+    """
     camera, seen = of_frame(cameras, inference), statistics_of(inference)
     if camera is None or seen is None:
         return Strange()
     usual = camera.modes.get(mode_of(seen), {})
-    worst = Strange()
+    worst, light = Strange(), _within(usual.get("exposure"), seen.exposure)
     for name, (direction, cause) in table.items():
         normal, value = usual.get(name), float(getattr(seen, name))
         if normal is None or value != value:
             continue
         beyond = normal.beyond(value, seen.exposure)
+        if beyond and light != seen.exposure:
+            beyond = min(beyond, normal.beyond(value, light), key=abs)
         score = abs(beyond) if direction == BOTH else max(0.0, direction * beyond)
         if score > worst.score:
             middle = normal.center + normal.slope * (seen.exposure - normal.light)
             span = f"{middle + normal.low:.3g}..{middle + normal.high:.3g}"
             worst = Strange(min(score, 1e9), cause, name, value, span)
     return worst
+
+
+def _within(normal: Usual | None, exposure: float) -> float:
+    """Bring an exposure into the span that the camera was seen to have."""
+    if normal is None:
+        return exposure
+    return min(max(exposure, normal.center + normal.low), normal.center + normal.high)
 
 
 def header_of(inference: Inference) -> Any:

@@ -13,8 +13,11 @@ from wardline.inference import Inference
 from wardline.reference import Reference
 from wardline.verdict import Finding, Stage
 
+_FIRST = {"exposure": (BOTH, "exposure.level")}
+"""Darkness flattens and clips: where the level itself is out, it is the reason."""
+
 _TABLE = {
-    "exposure": (BOTH, "exposure.level"),
+    **_FIRST,
     "clipped_dark": (UP, "exposure.clipped_dark"),
     "clipped_bright": (UP, "exposure.clipped_bright"),
     "contrast": (DOWN, "exposure.flat"),
@@ -49,6 +52,9 @@ class Exposure:
     def check(self, inference: Inference) -> Finding:
         """Hold light and contrast to the camera's own."""
         found = strangest(self._cameras, inference, _TABLE)
+        if self.warn is not None and found.score >= self.warn:
+            first = strangest(self._cameras, inference, _FIRST)
+            found = first._replace(score=found.score) if first.score >= self.warn else found
         return judge(
             self, found.score, warn=self.warn, block=self.block, reason=found.cause or "exposure.level",
             subject=found.subject, observed=found.observed, expected=found.expected,

@@ -62,9 +62,9 @@ class Processing:
     def check(self, inference: Inference) -> Finding:
         """Hold what the processing leaves in a picture to the camera's own."""
         found = strangest(self._cameras, inference, _TABLE)
-        first = strangest(self._cameras, inference, _FIRST)
-        if self.warn is not None and first.score >= self.warn:
-            found = first._replace(score=found.score)
+        if self.warn is not None and found.score >= self.warn:
+            first = strangest(self._cameras, inference, _FIRST)
+            found = first._replace(score=found.score) if first.score >= self.warn else found
         return judge(
             self, found.score, warn=self.warn, block=self.block, reason=found.cause or "isp.tone",
             subject=found.subject, observed=found.observed, expected=found.expected,

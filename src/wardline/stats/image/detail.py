@@ -16,6 +16,7 @@ _REACH = 6  # pixels to either side of an edge
 _SHARE = 6  # one row in this many gives the edge it is best at
 _ROWS = 288  # looked at, about
 _LEAST = 8  # edges under which their shape says nothing
+_FEW, _ONE = 3, 0.8  # of more tiles than so few, the share of edges in one of them that is too much
 _STEP = 16.0  # DN from one side to the other that make an edge
 _TINY = 1e-3  # DN²; keeps the logarithm finite where nothing moves
 _REACHED = np.arange(1 - _REACH, _REACH + 2)[:, None]
@@ -101,7 +102,7 @@ def _edges(wide: Matrix, steps: Matrix) -> tuple[float, float]:
 
     Each row offers its steepest place by `steps` over two pixels; the steepest of those are turned to rise,
     and scaled by the levels six pixels off on either side. The median over edges keeps textures, which are
-    no edges, from speaking.
+    no edges, from speaking. Where nearly all lie in one tile, one thing's shape would speak: NaN.
     """
     rows, side = wide.shape
     every = max(1, rows // _ROWS)
@@ -113,8 +114,11 @@ def _edges(wide: Matrix, steps: Matrix) -> tuple[float, float]:
     low = (profiles[0] + profiles[1]) / 2
     step = (profiles[-2] + profiles[-1]) / 2 - low
     real = step > _STEP
-    count = int(np.count_nonzero(real))
+    count, tiles = int(np.count_nonzero(real)), rows // side
     if count < _LEAST:
+        return math.nan, math.nan
+    fullest = int(np.bincount(places[steepest[real]] // (side * side)).max())
+    if tiles > _FEW and fullest > _ONE * count:
         return math.nan, math.nan
     scaled = (profiles[:, real] - low[real]) / step[real]
     beyond = scaled[_REACH + 1 : -2].max(axis=0) - 1.0
