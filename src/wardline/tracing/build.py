@@ -135,7 +135,8 @@ class Builder:
         features.events = self._events(records, (Stage.FEATURES,), at["features"][1])
         spans += [features, *self._guards(records, root_id, Stage.INPUT, at["input"])]
         spans += self._rungs(records, root_id, at["chain"][0], at["output"][1], taken[4])
-        spans += self._guards(records, root_id, Stage.OUTPUT, at["output"])
+        if records.asked:  # where no rung was, there was no answer to judge
+            spans += self._guards(records, root_id, Stage.OUTPUT, at["output"])
         return [*spans, self._verdict(records, root_id, at["verdict"])]
 
     def _features(self, records: Records) -> dict[str, Value]:
