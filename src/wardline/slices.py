@@ -60,7 +60,8 @@ class Slices(Mapping[str, Sequence[Any]]):
             values: list[Any] = []
             for each in ours:
                 columns = each.columns
-                values += columns[name] if columns is not None else [getattr(row, name) for row in each.rows]
+                # A column may be numpy's, and += with one would add, not append.
+                values.extend([getattr(row, name) for row in each.rows] if columns is None else columns[name])
             return first.privacy.column(name, values)
         place = first.block.schema.numeric.index(name)
         numbers = np.concatenate([each.block.matrix for each in ours])[:, place]

@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from tests.monitor import traffic
 from wardline.cli import cli
-from wardline.cli.comparing import REFERENCE, WINDOW, contrast
-from wardline.cli.counting import Counted, Side, count
+from wardline.cli.comparing import REFERENCE, WINDOW, Comparison, contrast
+from wardline.cli.counting import count
 from wardline.cli.engines import SECONDS, engine, parquet_of_log
 from wardline.cli.freezing import freeze
 from wardline.cli.logged import answers, chosen
+from wardline.cli.scanning import scan
+from wardline.cli.sides import Counted, Side
+from wardline.features import Kind
 from wardline.monitor.judge import Limits
+from wardline.reference import Profile
 from wardline.stats.psi import psi
 
 LIMITS = Limits(0.1, 0.25, 200)
@@ -37,6 +42,10 @@ def table(rng: np.random.Generator, rows: int, shift: float = 0.0) -> pa.Table:
             "at": np.datetime64("2024-01-01", "us") + np.arange(rows) * np.timedelta64(60_000_000, "us"),
         }
     )  # fmt: skip
+
+
+def judged(sides: list[Side], columns: list[Counted]) -> Comparison:
+    return contrast(sides, count(sides, columns), columns, LIMITS, 0.05)
 
 
 @pytest.fixture
@@ -131,6 +140,29 @@ def test_rows_that_depend_on_each_other_are_worth_fewer(tmp_path: Path) -> None:
     assert timed["p_value"] > naive["p_value"]
 
 
+def test_with_times_the_trend_shows_since_when(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    late = table(rng, 6000)
+    amount = late["amount"].to_numpy().copy()
+    amount[3000:] += 1.0
+    pq.write_table(late.set_column(0, "amount", pa.array(amount)), tmp_path / "late.parquet")
+    for engine_ in ("arrow", "duckdb"):
+        answer = told(pair[0], tmp_path / "late.parquet", "--time", "at", "--engine", engine_)
+        trends = {each["subject"]: each["trend"] for each in answer["signals"]}
+        assert len(trends["amount"]) == 12
+        assert all(point["psi"] < 0.1 for point in trends["amount"][:6] + trends["visits"])
+        assert all(point["psi"] > 0.5 for point in trends["amount"][6:])
+        assert sum(point["rows"] for point in trends["amount"]) == 6000
+        begin = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+        assert trends["amount"][0]["begin"] == pytest.approx(begin)
+        assert trends["amount"][6]["begin"] == pytest.approx(begin + 3000 * 60, abs=6000)
+    asked = ["drift", str(pair[0]), str(tmp_path / "late.parquet"), "--time", "at"]
+    assert "██████" in CliRunner().invoke(cli, asked).stdout
+    page = CliRunner().invoke(cli, [*asked, "--format", "html"]).stdout
+    assert page.count("PSI over windows") == 6
+    assert all(each["trend"] == [] for each in told(*pair)["signals"])
+
+
 def test_one_page_holds_everything(pair: tuple[Path, Path]) -> None:
     result = CliRunner().invoke(cli, ["drift", *map(str, pair), "--format", "html"])
     assert result.exit_code == 1
@@ -156,10 +188,10 @@ def test_a_log_is_compared_with_its_reference_and_with_itself(tmp_path: Path) ->
         window = Side(WINDOW, chosen(rows, when=(one, None), log=True), None, SECONDS)
         before = Side(REFERENCE, chosen(rows, when=(None, one), log=True), None, SECONDS)
         columns = answers(known, None)
-        alone = contrast([window], columns, LIMITS, 0.05)
-        both = contrast([window, before], columns, LIMITS, 0.05)
-        calm = contrast([Side(WINDOW, before.rows, None, SECONDS)], columns, LIMITS, 0.05)
-        by = contrast([Side(WINDOW, window.rows, "slice.channel", SECONDS)], columns, LIMITS, 0.05)
+        alone = judged([window], columns)
+        both = judged([window, before], columns)
+        calm = judged([Side(WINDOW, before.rows, None, SECONDS)], columns)
+        by = judged([Side(WINDOW, window.rows, "slice.channel", SECONDS)], columns)
         with pytest.raises(Exception, match="no COL=VALUE"):
             chosen(rows, slices=["nope=1"])
     for made in (alone, both):
@@ -192,7 +224,7 @@ def test_the_command_reads_a_gates_log(tmp_path: Path, monkeypatch: pytest.Monke
         (["guards.taxi", "guards.leaf"], "one TARGET at a time"),
         (["a.parquet", "b.parquet", "--since", "1h"], "--since is about a log"),
         (["a.parquet", "b.parquet", "--by", "nope"], "has no column 'nope'"),
-        (["guards.taxi", "--engine", "abacus"], "is none of duckdb"),
+        (["guards.taxi", "--engine", "abacus"], "is none of arrow"),
     ],
 )
 def test_wrong_use_is_told_in_a_sentence(
@@ -202,6 +234,53 @@ def test_wrong_use_is_told_in_a_sentence(
     result = CliRunner().invoke(cli, ["drift", *here])
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    "split", [(None, None), ("city", None), (None, "at"), ("city", "at"), ("open", "day")]
+)
+def test_arrow_counts_what_duckdb_counts(
+    pair: tuple[Path, Path], split: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    files = []
+    for place, file in enumerate(pair):
+        rows = pq.read_table(file)
+        amount = rows["amount"].to_numpy().copy()
+        amount[rng.integers(0, len(amount), 30)] = np.inf
+        amount[rng.integers(0, len(amount), 30)] = -np.inf
+        amount[rng.integers(0, len(amount), 900)] = 0.0  # a heavy value has a bin of its own
+        rows = rows.append_column("single", pa.array(amount.astype(np.float32)))
+        rows = rows.append_column("gaps", pa.array(amount, mask=rng.random(len(amount)) < 0.1))
+        rows = rows.append_column("coded", rows["city"].dictionary_encode())
+        rows = rows.append_column(
+            "holes", pa.array(rng.integers(0, 3, len(amount)), mask=rng.random(len(amount)) < 0.1)
+        )
+        rows = rows.append_column("day", pc.cast(rows["at"], pa.date32()))
+        files.append(tmp_path / f"{place}.parquet")
+        pq.write_table(rows, files[-1], row_group_size=1700)
+    names = ["amount", "single", "gaps", "visits", "open", "city", "coded", "whole", "holes", "blank"]
+    profiles = freeze(files[:1], names)
+    assert profiles["single"].atoms
+    columns = [Counted(name, name, profiles[name]) for name in names]
+    by, time = split
+    mine = scan([Side(n, f, by, time) for n, f in zip((REFERENCE, WINDOW), files, strict=True)], columns)
+    with engine("duckdb") as opened:
+        sides = [Side(n, opened.read([f]), by, time) for n, f in zip((REFERENCE, WINDOW), files, strict=True)]
+        theirs = count(sides, columns)
+    assert mine.keys() == theirs.keys()
+    for key, counts in mine.items():
+        assert (counts == theirs[key]).all(), key
+
+
+def test_edges_of_double_precision_split_values_of_single_precision_exactly(tmp_path: Path) -> None:
+    values = np.array([0.1, 0.3, np.nextafter(np.float32(0.1), np.float32(1)), 7e-46, -0.0], np.float32)
+    edges = np.array([0.0, 1e-45, 0.1, float(np.float32(0.1)), 0.3])
+    profile = Profile("x", Kind.CONTINUOUS, 5, edges=edges, counts=np.zeros(8, np.int64))
+    pq.write_table(pa.table({"x": values}), tmp_path / "x.parquet")
+    (counts,) = scan([Side(WINDOW, tmp_path / "x.parquet")], [Counted("x", "x", profile)]).values()
+    wanted = np.bincount(np.searchsorted(edges, values.astype(np.float64), side="right"), minlength=8)
+    assert counts[0].tolist() == wanted.tolist()
 
 
 @pytest.mark.fleet
@@ -224,14 +303,14 @@ def test_spark_counts_the_same(pair: tuple[Path, Path], tmp_path: Path) -> None:
                 for side, file in zip((REFERENCE, WINDOW), pair, strict=True)
             ]
             counts = count(sides, columns)
-            judged = contrast(sides, columns, LIMITS, 0.05)
+            made = judged(sides, columns)
             log = Side(
                 WINDOW,
                 chosen(opened.read([file.path for file in files], log=True), when=(noon, None), log=True),
                 None,
                 "time",
             )
-            found.append((counts, judged.signals, count([log], answers(known, None))))
+            found.append((counts, made.signals, count([log], answers(known, None))))
     for mine, theirs in zip(found[0][1], found[1][1], strict=True):
         assert mine.effect == pytest.approx(theirs.effect, abs=1e-12)
         assert mine.p_value == pytest.approx(theirs.p_value, abs=1e-12, nan_ok=True)

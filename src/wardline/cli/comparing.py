@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.cli.counting import Counted, Counts, Memory, Side, count
 from wardline.cli.freezing import bin_names
+from wardline.cli.sides import Counted, Counts, Side
 from wardline.monitor.judge import Limits, compare
 from wardline.monitor.signal import Signal, Standing, settle, worst
+from wardline.stats.psi import psi
 
 REFERENCE, WINDOW = "reference", "window"
+
+ROWS = 200
+"""Fewer rows than the bins were cut for are too few to judge."""
+
+
+WINDOWS = 12
+"""Points of a trend, at most: stretches of time that are put together until each has `ROWS` rows."""
+
+
+class Point(NamedTuple):
+    """The PSI of one window of a trend, and the seconds (or whatever orders the rows) it lies between."""
+
+    begin: float
+    end: float
+    psi: float
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,7 @@ class Comparison:
     before: Mapping[tuple[str, str], NDArray[np.int64]]
     now: Mapping[tuple[str, str], NDArray[np.int64]]
     notes: list[str]
+    trends: Mapping[tuple[str, str], list[Point]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Standing:
@@ -35,22 +53,23 @@ class Comparison:
 
 def contrast(
     sides: Sequence[Side],
+    counts: Counts,
     columns: Sequence[Counted],
     limits: Limits,
     level: float,
     *,
-    advance: Callable[[int], None] = lambda _: None,
-    memory: Memory | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Comparison:
-    """Count the sides and judge each feature of each slice, at a false discovery rate over all of them.
+    """Judge each feature of each slice by its counts, at a false discovery rate over all of them.
+
+    `span` is from when to when the window's rows are: with it there is a trend.
 
     One side is the window; where the other is missing the profiles' own counts are the reference. A slice
     that the reference does not have apart is compared with all of it.
     """
-    counts = count(sides, columns, advance, memory)
     timed = any(side.time is not None for side in sides if side.name == WINDOW)
     paired = any(side.name == REFERENCE for side in sides)
-    signals, before, now = [], {}, {}
+    signals, before, now, trends = [], {}, {}, {}
     notes = []
     if not timed:
         notes.append(
@@ -77,9 +96,35 @@ def contrast(
             )  # fmt: skip
             signals.append(signal)
             before[slice_, column.name], now[slice_, column.name] = held, window
+            if timed and span is not None:
+                trends[slice_, column.name] = trend(held, blocks, span)
     if unmatched:
         notes.append(f"only in the window: {', '.join(sorted(unmatched))}")
-    return Comparison(settle(signals, level), names, before, now, notes)
+    return Comparison(settle(signals, level), names, before, now, notes, trends)
+
+
+def trend(held: NDArray[np.int64], blocks: NDArray[np.int64], span: tuple[float, float]) -> list[Point]:
+    """Return the PSI over windows of equal time; neighbours that are too thin to show anything are joined.
+
+    >>> flat = np.full((64, 2), 5)
+    >>> [(point.begin, point.rows) for point in trend(np.array([50, 50]), flat, (0.0, 64.0))]
+    [(0.0, 210), (21.0, 210), (42.0, 220)]
+    """
+    whole = int(blocks.sum())
+    many = max(1, min(WINDOWS, whole // ROWS))
+    width = (span[1] - span[0]) / len(blocks)
+    points: list[Point] = []
+    start = 0
+    for end in (np.arange(1, many + 1) * len(blocks) // many).tolist():
+        counts = blocks[start:end].sum(axis=0)
+        rows = int(counts.sum())
+        if rows < ROWS and end < len(blocks):
+            continue
+        if rows:
+            begin, until = span[0] + start * width, span[0] + end * width
+            points.append(Point(begin, until, float(psi(held, counts).value), rows))
+        start = end
+    return points
 
 
 def _held(counts: Counts, slice_: str, column: Counted, *, paired: bool) -> NDArray[np.int64] | None:
@@ -96,7 +141,7 @@ def tree(made: Comparison, asked: Mapping[str, Any], until: str | None, since: s
         "verdict": made.verdict.value,
         **asked,
         "events": [_event(each, since, until) for each in sorted(moved, key=lambda each: -each.effect)],
-        "signals": [_signal(each) for each in made.signals],
+        "signals": [_signal(each, made.trends.get((each.slice, each.subject), [])) for each in made.signals],
         "notes": made.notes,
     }
 
@@ -115,7 +160,7 @@ def _event(signal: Signal, since: str | None, until: str | None) -> dict[str, An
     }
 
 
-def _signal(signal: Signal) -> dict[str, Any]:
+def _signal(signal: Signal, points: Sequence[Point]) -> dict[str, Any]:
     known = signal.p_value == signal.p_value
     return {
         "subject": signal.subject,
@@ -126,6 +171,7 @@ def _signal(signal: Signal) -> dict[str, Any]:
         "rows": signal.rows,
         "effective_rows": signal.effective if signal.effective == signal.effective else None,
         "plain_rule": signal.plain,
+        "trend": [point._asdict() for point in points],
         "moved": [
             {"bin": each.bin, "before": each.before, "now": each.now, "part": each.part}
             for each in signal.moved

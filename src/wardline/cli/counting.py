@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import ibis
 import numpy as np
 from ibis.expr import types as ir
-from numpy.typing import NDArray
 
+from wardline.cli.sides import BLOCKS, Counted, Counts, Side, number
 from wardline.features import Kind
 from wardline.reference import Profile
 
@@ -18,33 +17,6 @@ Engine = Literal["duckdb", "spark"]
 
 AT_ONCE = 10
 """Columns counted by one query: between two of them the progress moves."""
-
-BLOCKS = 64
-"""Stretches of time by which the dependence between rows is known."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """One column to count: its name, where it stands, how it is binned, and which rows it is about."""
-
-    name: str
-    column: str
-    profile: Profile
-    where: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two that are compared: its rows, and what splits them: a slice, and stretches of time.
-
-    A side may come in several parts, each a Side of the same name with a `part` of its own.
-    """
-
-    name: str
-    rows: ir.Table
-    slice: str | None = None
-    time: str | None = None
-    part: str = ""
 
 
 class Memory(Protocol):
@@ -68,10 +40,6 @@ class Forgetful:
         """Let it go."""
 
 
-Counts = dict[tuple[str, str, str], NDArray[np.int64]]
-"""By side, slice and feature: rows by stretch of time and bin, shape (stretches, bins)."""
-
-
 def count(
     sides: Sequence[Side],
     columns: Sequence[Counted],
@@ -83,7 +51,7 @@ def count(
     `memory` has what an earlier run counted of the same question; it is not counted again.
     """
     memory = Forgetful() if memory is None else memory
-    stretches = _stretches(sides, memory)
+    spans = stretches(sides, memory)
     sizes = {column.name: len(column.profile.counts) for column in columns}
     found: Counts = {}
     for side in sides:
@@ -92,13 +60,13 @@ def count(
             unit = f"{side.name}/{side.part}/{start}"
             rows = memory.get(unit)
             if rows is None:
-                rows = _fetched(long_counts(side, some, stretches[side.name]))
+                rows = _fetched(long_counts(side, some, spans[side.name]))
                 memory.put(unit, rows)
-            for slice_, block, feature, place, number in rows:
+            for slice_, block, feature, place, many in rows:
                 key = (side.name, slice_, feature)
                 if key not in found:
                     found[key] = np.zeros((BLOCKS, sizes[feature]), dtype=np.int64)
-                found[key][block, place] += number
+                found[key][block, place] += many
             advance(len(some))
     return found
 
@@ -145,17 +113,13 @@ def _category(values: Any, profile: Profile) -> Any:
     branches = []
     missing = values.isnull()
     if values.type().is_numeric() or values.type().is_boolean():
-        number = values.cast("float64")
-        missing = missing | number.isnan()
-        branches = [(number == _number(name), place) for place, name in enumerate(names)]
+        amount = values.cast("float64")
+        missing = missing | amount.isnan()
+        branches = [(amount == number(name), place) for place, name in enumerate(names)]
     else:
         branches = [(values == name, place) for place, name in enumerate(names)]
     branches = [(missing, size - 1), *branches]
     return ibis.cases(*[(when, _small(place)) for when, place in branches], else_=_small(size - 2))
-
-
-def _number(name: str) -> float:
-    return float({"true": "1", "false": "0"}.get(name.lower(), name))
 
 
 def _small(value: int) -> Any:
@@ -178,8 +142,9 @@ def _seconds(values: Any) -> Any:
     return values.cast("float64")
 
 
-def _stretches(sides: Sequence[Side], memory: Memory) -> dict[str, tuple[float, float]]:
+def stretches(sides: Sequence[Side], memory: Memory | None = None) -> dict[str, tuple[float, float]]:
     """From when to when the rows of each side are, over all its parts."""
+    memory = Forgetful() if memory is None else memory
     ends: dict[str, list[float]] = {side.name: [] for side in sides}
     for side in sides:
         if side.time is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wardline.cli.progress import Advance
 from wardline.cli.streams import Column, Streams, usable
 from wardline.stats.changes import Turn, count, turns
 from wardline.stats.whitening import FEWEST
@@ -16,8 +17,6 @@ MOST_BLOCKS = 50_000
 
 CHANCE = 0.05
 """Chance of any false event in the whole file, without a run length of one's own."""
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.cli.comparing import Comparison
+from wardline.cli.comparing import Comparison, Point
 from wardline.monitor.signal import SEVERITY, Signal
 
-_WIDE, _HIGH = 260, 90  # pixels of one small picture
+_WIDE, _HIGH, _LOW = 260, 90, 40  # pixels of one small picture, and of the trend below it
 _STYLE = """
 body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#1a1a1a;background:#fff}
 h1{font-size:1.3rem;margin:0}p{margin:.4rem 0}
@@ -22,6 +22,7 @@ figure.alert{border-left-color:#b3261e}figure.warn{border-left-color:#b26a00}
 figure.ok{border-left-color:#2e7d32}figure.insufficient{border-left-color:#757575}
 figcaption{font-weight:600;overflow-wrap:anywhere}small{color:#555;display:block}
 .r{fill:#9aa7b5;background:#9aa7b5}.w{fill:#0b57d0;background:#0b57d0}
+.l{stroke:#b26a00;stroke-dasharray:3 3}.t{fill:none;stroke:#0b57d0}
 .key i{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 1em}
 @media (prefers-color-scheme:dark){body{background:#16181b;color:#e8e8e8}small{color:#aaa}
 figure{border-color:#3a3d42}.w{fill:#7cacf8;background:#7cacf8}}
@@ -56,8 +57,32 @@ def _figure(made: Comparison, signal: Signal) -> str:
     return (
         f'<figure class="{signal.standing.value}"><figcaption>{title}</figcaption>'
         f"<small>{signal.standing.value}: {facts}</small>"
-        f"{_bars(made.bins[signal.subject], made.before[key], made.now[key])}</figure>"
+        f"{_bars(made.bins[signal.subject], made.before[key], made.now[key])}"
+        f"{_line(made.trends.get(key, ()), signal)}</figure>"
     )
+
+
+def _line(points: Sequence[Point], signal: Signal) -> str:
+    """The PSI over windows, with the values that warn and alert; each point's figures are its tooltip."""
+    if len(points) < 2:
+        return ""
+    tallest = max(1.2 * signal.alert, 1e-9, *(point.psi for point in points))
+    step = _WIDE / (len(points) - 1)
+    places = [(i * step, _LOW * (1.0 - point.psi / tallest)) for i, point in enumerate(points)]
+    limits = "".join(
+        f'<line class="l" x1="0" x2="{_WIDE}" y1="{high:.1f}" y2="{high:.1f}"/>'
+        for high in (_LOW * (1.0 - limit / tallest) for limit in (signal.warn, signal.alert))
+    )
+    dots = "".join(
+        f'<circle class="w" cx="{x:.1f}" cy="{y:.1f}" r="3">'
+        f"<title>{point.psi:.3f}, {point.rows:,} rows</title></circle>"
+        for (x, y), point in zip(places, points, strict=True)
+    )
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    label = "PSI over windows: " + ", ".join(f"{point.psi:.3f}" for point in points)
+    size = f'viewBox="-4 -4 {_WIDE + 8} {_LOW + 8}" width="100%"'
+    line = f'<polyline class="t" points="{drawn}"/>'
+    return f'<svg {size} role="img" aria-label="{label}">{limits}{line}{dots}</svg>'
 
 
 def _bars(names: Sequence[str], before: NDArray[np.int64], now: NDArray[np.int64]) -> str:

@@ -14,7 +14,7 @@ import ibis
 import pyarrow.parquet as pq
 from ibis.expr import types as ir
 
-from wardline.cli.tables import TRUE_TO_NAN, Table, quoted
+from wardline.cli.tables import TRUE_TO_NAN
 from wardline.log import parquet
 from wardline.log.files import Source, sources
 from wardline.log.seal import PARQUET
@@ -99,23 +99,6 @@ def engine(name: str) -> Iterator[Opened]:
         yield Opened(ibis.pyspark.connect(session), session)
     finally:
         session.stop()
-
-
-@contextmanager
-def parquet_of(files: Sequence[Path]) -> Iterator[list[Path]]:
-    """Give files as Parquet: those that are, as they are; CSV through a copy that goes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="wardline-") as folder:
-        found = []
-        for place, file in enumerate(files):
-            if file.suffix.lower() in (".parquet", ".pq"):
-                found.append(file)
-                continue
-            table = Table([file])
-            copy = Path(folder) / f"{place}.parquet"
-            table.save(copy, {name: quoted(name) for name in table.columns}, "true", "true")
-            table.close()
-            found.append(copy)
-        yield found
 
 
 @contextmanager

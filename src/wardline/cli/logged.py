@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 import ibis
 from ibis.expr import types as ir
 
-from wardline.cli.counting import Counted, Side
-from wardline.cli.engines import SECONDS, LogFile, Opened
+from wardline.cli.comparing import REFERENCE, ROWS, WINDOW, Comparison, contrast
+from wardline.cli.counting import count, stretches
+from wardline.cli.engines import SECONDS, LogFile, Opened, engine, parquet_of_log
+from wardline.cli.progress import progress
 from wardline.cli.records import moment
+from wardline.cli.resuming import Kept
+from wardline.cli.sides import Counted, Side
+from wardline.cli.target import load, watched
+from wardline.gate import Gate
+from wardline.log.fetch import fetched
 from wardline.log.schema import FEATURE, SLICE
+from wardline.monitor.judge import Limits
 from wardline.monitor.plan import Watched
 from wardline.verdict import Action
 
@@ -35,6 +45,74 @@ class Asked:
     version: str | None = None
     by: str | None = None
     slices: Sequence[str] = ()
+
+
+def compared(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str | None, str | None]]:
+    """Judge a stretch of a gate's log against its reference, or against another stretch."""
+    gate = load(target)
+    of = watched(gate)
+    counted = answers(of, asked["columns"])
+    if asked["by"] is not None and asked["by"] not in gate.slices:
+        raise click.UsageError(
+            f"{asked['by']!r} is no slice of {gate.name}; there are {', '.join(gate.slices)}"
+        )
+    with (
+        log_of(gate, asked) as directory,
+        parquet_of_log(directory) as files,
+        engine(asked["engine"]) as opened,
+    ):
+        if not files:
+            raise click.UsageError(f"there is no record in {asked['store'] or directory}")
+        plan = parts_of(files, whole=asked["engine"] != "duckdb")
+        memory = kept(gate.records_dir.parent, asked, plan, gate=target, reference=of.reference.id)
+        now = datetime.fromtimestamp(memory.began, UTC)
+        when = stretch(asked["since"], asked["until"], now)
+        if len(memory):  # what was written since then is not asked about
+            when = when[0], when[1] or now
+        filters = {name: asked[name] for name in ("action", "camera", "version", "by", "slices")}
+        sides = sides_of(opened, files, memory.plan, WINDOW, Asked(when, **filters))
+        if asked["against"]:
+            start, _, end = asked["against"].partition("/")
+            other = stretch(start or None, end or None, now)
+            sides += sides_of(opened, files, memory.plan, REFERENCE, Asked(other, **filters))
+        limits = Limits(gate.monitoring.warn, gate.monitoring.alert, ROWS)
+        with progress("counting", asked["form"], len(counted) * len(sides)) as advance:
+            counts = count(sides, counted, advance, memory)
+        span = stretches(sides, memory)[WINDOW]
+        made = contrast(sides, counts, counted, limits, asked["level"], span=span)
+        memory.finish()
+    if asked["by"] is not None and not asked["against"]:
+        made.notes.append(
+            "each slice is held against the whole reference: a slice may differ from it and be well"
+        )
+    begin, end_ = when
+    return made, (None if begin is None else begin.isoformat(), None if end_ is None else end_.isoformat())
+
+
+@contextmanager
+def log_of(gate: Gate, asked: Mapping[str, Any]) -> Iterator[Path]:
+    """Give the folder of a gate's records: its own, or copies from the store that is asked about."""
+    if asked["store"] is None:
+        yield gate.records_dir
+        return
+    begin, end = stretch(asked["since"], asked["until"], datetime.now(UTC))
+    if asked["against"]:
+        begin = end = None
+    with (
+        progress("fetching", asked["form"]) as advance,
+        fetched(asked["store"], gate.name, begin, end, advance=advance) as directory,
+    ):
+        yield directory
+
+
+def kept(home: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
+    """Return what an earlier run of the same audit counted; nothing where there was none."""
+    question = {name: value for name, value in asked.items() if name not in ("form", "level")}
+    found = Kept.of(home / "drift", {**question, **about}, plan)
+    if len(found):
+        began = datetime.fromtimestamp(found.began, UTC)
+        click.echo(f"going on with the audit that began at {began:%Y-%m-%d %H:%M:%S} UTC", err=True)
+    return found
 
 
 def parts_of(files: Sequence[LogFile], *, whole: bool = False) -> list[list[str]]:

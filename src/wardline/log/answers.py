@@ -137,7 +137,11 @@ def coded(parts: Sequence[Coded], order: Any = slice(None)) -> Coded:
     return Coded(np.concatenate(codes)[order], list(places))
 
 
-NONE = pa.table({
-    "time": pa.array([], pa.timestamp("ns", tz="UTC")), "request_id": pa.array([], pa.string()),
-    "served_by": pa.array([], pa.string()), "prediction": pa.array([], pa.float64()),
-})  # fmt: skip
+NONE = pa.schema(
+    [
+        ("time", pa.timestamp("ns", tz="UTC")),
+        ("request_id", pa.string()),
+        ("served_by", pa.string()),
+        ("prediction", pa.float64()),
+    ]
+).empty_table()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from wardline.monitor.judge import Limits, compare
+from wardline.monitor.judge import compare
 from wardline.monitor.plan import OTHER
 from wardline.monitor.sight import Sight, View
 from wardline.monitor.signal import Signal
@@ -110,22 +108,3 @@ def cohorts(sight: Sight) -> Iterator[Signal]:
                 base.counts(span), view.counts(span), sight.limits,
                 blocks=view.series(span), label=binners[what].label, dependent=True,
             )  # fmt: skip
-
-
-def trend(sight: Sight, name: str, windows: int = 12) -> list[tuple[float, float, int]]:
-    """Return (begin, PSI, rows) of a feature over the last windows before now, oldest first."""
-    plan = sight.ladder.plan
-    view = sight.whole
-    if view is None:
-        return []
-    binner, span = plan.binners[name], plan.sliced[f"feature.{name}"]
-    series = view.series(span)
-    size = max(1, view.used)
-    found = []
-    for end in range(len(series), 0, -size)[:windows]:
-        counts = series[max(0, end - size) : end].sum(axis=0)
-        if counts.sum() < sight.rows // 2:
-            continue
-        plain = compare(Signal("drift.psi", name), binner.profile.counts, counts, Limits(np.inf, np.inf, 0))
-        found.append((view.end - view.step * (len(series) - end + size), plain.effect, int(counts.sum())))
-    return found[::-1]

@@ -42,10 +42,10 @@ def cut(values: NDArray[np.float64], *, window: int = 200, most: int = MOST) -> 
     finite = np.sort(values[np.isfinite(values)])
     if not len(finite):
         return Cuts(np.zeros(0), ())
-    unique, weights = np.unique(finite, return_counts=True)
-    heavy = weights * most > len(finite)
-    atoms = tuple(unique[heavy].tolist())
-    rest = finite[~np.isin(finite, unique[heavy])]
+    starts = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))  # sorted: runs of equals
+    heavy = np.diff(np.append(starts, len(finite))) * most > len(finite)
+    atoms = tuple(finite[starts[heavy]].tolist())
+    rest = finite[~np.isin(finite, atoms)] if atoms else finite
     wanted = max(1, most - len(atoms))
     # An edge is a value that occurs: [edge, next) then holds for integers as it does for floats.
     places = np.arange(1, wanted) * len(rest) // wanted

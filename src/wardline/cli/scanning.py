@@ -1,0 +1,231 @@
+"""Counting Parquet files in this process: Arrow reads a column at a time, numpy compares it with its bins.
+
+Choose it for two files: a million values take milliseconds, memory holds a piece of one column. The counts
+are the ones that `counting` gets of an engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from wardline.cli.freezing import numbers
+from wardline.cli.progress import Advance
+from wardline.cli.sides import BLOCKS, Counted, Counts, Side, number
+from wardline.features import Kind
+from wardline.reference import Profile
+
+PIECE = 65_536
+"""Values that are compared at a time: they stay in the processor's cache."""
+
+Values = NDArray[np.float64] | NDArray[np.float32]
+Codes = NDArray[np.intp]
+
+
+def scan(
+    sides: Sequence[Side],
+    columns: Sequence[Counted],
+    advance: Advance = lambda _: None,
+    *,
+    slices: Sequence[str] = (),
+) -> Counts:
+    """Count sides whose rows are Parquet files; only rows that are as `slices` say, COL=VALUE."""
+    wanted = [each.split("=", 1) for each in slices]
+    tasks = [(side, group) for side in sides for group in range(pq.read_metadata(side.rows).num_row_groups)]
+    stretches = {side.name: stretch(side) for side in sides}
+    found: Counts = {}
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        works = [
+            pool.submit(_group, side, group, columns, stretches[side.name], wanted) for side, group in tasks
+        ]
+        for done, work in enumerate(works):
+            for key, counts in work.result():
+                found[key] = found[key] + counts if key in found else counts
+            whole = len(sides) * len(columns)
+            advance(whole * (done + 1) // len(tasks) - whole * done // len(tasks))
+    return found
+
+
+def _group(
+    side: Side, group: int, columns: Sequence[Counted], stretch: tuple[float, float],
+    wanted: Sequence[Sequence[str]],
+) -> list[tuple[tuple[str, str, str], NDArray[np.int64]]]:  # fmt: skip
+    """Count one row group: which rows, of which slice and stretch, then column after column."""
+    with pq.ParquetFile(side.rows, buffer_size=1 << 20, pre_buffer=False) as file:
+        rows = file.metadata.row_group(group).num_rows
+        read = _Reader(file, group)
+        keep = None
+        for name, value in wanted:
+            same = pc.fill_null(pc.equal(read.whole(name).cast(pa.string()), value), False)
+            mask = np.from_dlpack(same.cast(pa.int8())).astype(np.bool_)
+            keep = mask if keep is None else keep & mask
+        names, cells = [""], None
+        if side.slice is not None or side.time is not None:
+            cells = np.zeros(rows, np.intp)
+            if side.slice is not None:
+                names, cells = _slices(read.whole(side.slice))
+            if side.time is not None:
+                cells = cells * BLOCKS + _blocks(_seconds(read.whole(side.time)), stretch)
+            else:
+                cells = cells * BLOCKS
+        found = []
+        for column in columns:
+            counts = _column(read, column, cells, keep, len(names))
+            found += [
+                ((side.name, name, column.name), part)
+                for name, part in zip(names, counts, strict=True)
+                if part.any()
+            ]
+        return found
+
+
+class _Reader:
+    """Reads columns of one row group."""
+
+    def __init__(self, file: pq.ParquetFile, group: int) -> None:
+        self._file, self._group = file, group
+
+    def whole(self, name: str) -> Any:
+        table = self._file.read_row_group(self._group, columns=[name], use_threads=False)
+        return table.column(0).combine_chunks()
+
+    def pieces(self, name: str) -> Iterator[Any]:
+        for batch in self._file.iter_batches(
+            PIECE, row_groups=[self._group], columns=[name], use_threads=False
+        ):
+            yield batch.column(0)
+
+
+def _column(
+    read: _Reader, column: Counted, cells: Codes | None, keep: NDArray[np.bool_] | None, many: int
+) -> NDArray[np.int64]:
+    """Count one column: shape (slices, stretches, bins)."""
+    size = len(column.profile.counts)
+    total = np.zeros((many, BLOCKS, size), np.int64)
+    at = 0
+    for piece in read.pieces(column.column):
+        part = slice(at, at + len(piece))
+        at += len(piece)
+        chosen = None if keep is None else keep[part]
+        if column.profile.kind is Kind.CONTINUOUS and cells is None:
+            values = _values(piece)
+            total[0, 0] += _tallied(values if chosen is None else values[chosen], column.profile)
+            continue
+        codes = _codes(piece, column.profile)
+        where = np.zeros(len(piece), np.intp) if cells is None else cells[part]
+        key = where * size + codes
+        key = key if chosen is None else key[chosen]
+        total += np.bincount(key, minlength=total.size).reshape(total.shape)
+    return total
+
+
+def _values(piece: Any) -> Values:
+    """Return numbers, missing as NaN; those of single precision stay as they are."""
+    return numbers(piece, pa.float32() if piece.type == pa.float32() else pa.float64())
+
+
+def _edges(edges: NDArray[np.float64], values: Values) -> NDArray[Any]:
+    """Return edges in the precision of the values: of single precision the next number up, so that the same
+    values lie below."""
+    if values.dtype != np.float32:
+        return edges
+    near = edges.astype(np.float32)
+    up = np.nextafter(near, np.float32(np.inf))
+    return np.where(near.astype(np.float64) < edges, up, near)
+
+
+def _tallied(values: Values, profile: Profile) -> NDArray[np.int64]:
+    """Count values by bin without a code for each: those below each edge, the special ones taken off."""
+    bins = len(profile.edges) + 1
+    counts = np.zeros(len(profile.counts), np.int64)
+    below = [np.count_nonzero(values < edge) for edge in _edges(profile.edges, values)]
+    missing = np.count_nonzero(values != values)
+    counts[:bins] = np.diff([0, *below, len(values) - missing])
+    for place, atom in enumerate(profile.atoms):
+        many = np.count_nonzero(values == atom)
+        counts[bins + place] = many
+        counts[int(np.searchsorted(profile.edges, atom, side="right"))] -= many
+    for sign, place in ((-np.inf, 0), (np.inf, bins - 1)):
+        many = np.count_nonzero(values == sign)
+        counts[-1] += many
+        counts[place] -= many
+    counts[-2] = missing
+    return counts
+
+
+def _codes(piece: Any, profile: Profile) -> Codes:
+    """Return the bin of each value."""
+    if profile.kind is not Kind.CONTINUOUS:
+        return _names(piece, profile)
+    values = _values(piece)
+    bins, size = len(profile.edges) + 1, len(profile.counts)
+    codes = np.zeros(len(values), np.uint16)
+    for edge in _edges(profile.edges, values):
+        codes += values >= edge
+    for place, atom in enumerate(profile.atoms):
+        codes[values == atom] = bins + place
+    codes[np.isinf(values)] = size - 1
+    codes[np.isnan(values)] = size - 2
+    return codes.astype(np.intp)
+
+
+def _names(piece: Any, profile: Profile) -> Codes:
+    size = len(profile.counts)
+    kind = piece.type
+    if pa.types.is_boolean(kind) or pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        values = _values(piece)
+        codes = np.full(len(values), size - 2, np.intp)
+        for place, name in enumerate(profile.categories):
+            codes[values == number(name)] = place
+        codes[np.isnan(values)] = size - 1
+        return codes
+    places = {name: place for place, name in enumerate(profile.categories)}
+    found = piece if pa.types.is_dictionary(kind) else piece.cast(pa.string()).dictionary_encode()
+    table = np.array([*(places.get(name, size - 2) for name in found.dictionary.to_pylist()), size - 1])
+    translated: Codes = table[np.from_dlpack(pc.fill_null(found.indices, len(table) - 1))]
+    return translated
+
+
+def _slices(column: Any) -> tuple[list[str], Codes]:
+    """Return the slices there are and the one of each row."""
+    found = pc.fill_null(column.cast(pa.string()), "(none)").dictionary_encode()
+    return found.dictionary.to_pylist(), np.from_dlpack(found.indices).astype(np.intp)
+
+
+def _seconds(column: Any) -> NDArray[np.float64]:
+    """Return times as seconds; of stamps, whole ones."""
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(column.type):
+        zone = column.type.tz
+        column = pc.floor_temporal(column, unit="second").cast(pa.timestamp("s", zone)).cast(pa.int64())
+    return numbers(column, pa.float64())
+
+
+def _blocks(seconds: NDArray[np.float64], stretch: tuple[float, float]) -> Codes:
+    low, high = stretch
+    share = (np.nan_to_num(seconds, nan=low) - low) / max(high - low, 1e-9) * BLOCKS
+    return np.clip(np.floor(share), 0, BLOCKS - 1).astype(np.intp)
+
+
+def stretch(side: Side) -> tuple[float, float]:
+    """From when to when the rows of a side are."""
+    if side.time is None:
+        return 0.0, 0.0
+    low, high = np.inf, -np.inf
+    with pq.ParquetFile(Path(side.rows), pre_buffer=False) as file:
+        for group in range(file.metadata.num_row_groups):
+            seconds = _seconds(_Reader(file, group).whole(side.time))
+            seconds = seconds[~np.isnan(seconds)]
+            if len(seconds):
+                low, high = min(low, float(seconds.min())), max(high, float(seconds.max()))
+    return (low, high) if high >= low else (0.0, 0.0)

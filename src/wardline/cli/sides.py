@@ -1,0 +1,48 @@
+"""What is compared with what: the columns and their bins, the two sides, and the counts that come of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.reference import Profile
+
+BLOCKS = 64
+"""Stretches of time by which the dependence between rows is known."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One column to count: its name, where it stands, how it is binned, and which rows it is about."""
+
+    name: str
+    column: str
+    profile: Profile
+    where: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared: its rows, and what splits them: a slice, and stretches of time.
+
+    `rows` are an Ibis table, or a Parquet file where Arrow counts. A side may come in several parts, each a
+    Side of the same name with a `part` of its own.
+    """
+
+    name: str
+    rows: Any
+    slice: str | None = None
+    time: str | None = None
+    part: str = ""
+
+
+Counts = dict[tuple[str, str, str], NDArray[np.int64]]
+"""By side, slice and feature: rows by stretch of time and bin, shape (stretches, bins)."""
+
+
+def number(name: str) -> float:
+    """Return the number that a category's name stands for."""
+    return float({"true": "1", "false": "0"}.get(name.lower(), name))
