@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tests.frames import jpeg, scene, shot
+from wardline.camera.folder import Seen
 from wardline.cli.camera import camera
+from wardline.cli.camera_plots import moments
+from wardline.stats.codec import Header
+from wardline.stats.image import measure
 
 PAINTED = scene(5, 192, 256)
+STATISTICS = measure(shot(PAINTED))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +78,18 @@ def test_the_page_is_one_file_with_plots_and_pictures_in_it(folder: Path, tmp_pa
     page = Page()
     page.feed(out.read_text())
     assert page.plots > 28 * 10
-    assert page.pictures
+    assert len(page.pictures) == 12 + 4  # the strip at the top; whole and piece, before and after
     assert all(each.startswith("data:image/jpeg;base64,") for each in page.pictures)
     assert page.links == []
+    assert out.read_text().count("class=changed") == 6  # those of the second half, of twelve
+
+
+def test_frames_stand_by_their_time_unless_a_gap_would_push_them_to_the_edges() -> None:
+    def seen(day: int) -> Seen:
+        return Seen(
+            f"{day}.jpg", Header("jpeg", 64, 64, 3), STATISTICS, datetime(2026, 1, 1) + timedelta(day)
+        )
+
+    assert moments([seen(day) for day in (0, 2, 5, 6, 8, 9, 11, 12, 13, 16)])[3] == 6 / 16
+    assert moments([seen(day) for day in (0, 1, 900, 901)]).tolist() == np.linspace(0, 1, 4).tolist()
+    assert moments([seen(0)]).tolist() == [0.5]
