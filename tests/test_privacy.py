@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
 
 import pytest
 
+from tests.persons import ADA, BROKEN, EXAMPLE, SECRETS, declared, person_features
 from tests.serving.server import serving
-from wardline import Chain, Field, Gate, Pii, Row, Rule, Settings, Tabular, features, rule
+from wardline import Settings
 from wardline.errors import DeclarationError, OpeningError
 from wardline.keys import KeySettings
 from wardline.launch.sampling import GoldenSampler
@@ -17,51 +17,7 @@ from wardline.log import read
 from wardline.privacy import Privacy
 from wardline.serving import app
 
-SECRETS = ("ada@lovelace.example", "Ada Lovelace", "1815")
 KEYS = KeySettings.from_env({"WARDLINE_PII_KEY": "an-operators-own-key"})
-
-
-class Person(Row):
-    email: Annotated[str, Pii("hash")]
-    name: Annotated[str, Field(max_length=20), Pii("drop")]
-    born: Annotated[int, Field(ge=1900), Pii("drop")]
-    income: Annotated[float, Field(ge=0), Pii("keep")]
-
-    @rule("name", "income", says="who is named earns something")
-    def earns(self) -> bool:
-        return self.income > 1
-
-
-class PersonFeatures(NamedTuple):
-    income: float
-
-
-EXAMPLE = {"email": "x@y.example", "name": "N. N.", "born": 1990, "income": 10.0}
-ADA = {"email": SECRETS[0], "name": SECRETS[1], "born": 1990, "income": 10.0}
-
-
-@features(version="1")
-def person_features(row: Person) -> PersonFeatures:
-    return PersonFeatures(row.income)
-
-
-def declared(slices: tuple[str, ...] = ("email",)) -> Gate:
-    return Gate(
-        "person",
-        contract=Tabular(Person, examples=[EXAMPLE]),
-        features=person_features,
-        chain=Chain(Rule(lambda row: row.income)),
-        slices=slices,
-    )
-
-
-BROKEN: list[dict[str, Any]] = [
-    {**ADA, "born": 1815},
-    {**ADA, "name": "Ada Lovelace" * 5},
-    {**ADA, "email": ["ada@lovelace.example"]},
-    {**ADA, "income": 0.5},
-    {**ADA, "emial": "ada@lovelace.example"},
-]
 
 
 def test_nothing_of_a_person_is_answered_or_written(tmp_path: Path) -> None:

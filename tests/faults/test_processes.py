@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psutil
@@ -36,26 +37,33 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def test_in_drop_policy_every_dropped_record_is_counted_exactly(running: Running) -> None:
+def test_in_drop_policy_every_dropped_record_is_counted_exactly_by_two_workers(tmp_path: Path) -> None:
     """Batches that do not fit beside each other: each is recorded whole, or dropped and counted whole."""
-    sizes = [150 * (1 + place % 5) for place in range(24)] + [1001]
-
-    def counted(what: str) -> int:
-        page = httpx.get(f"{running.url}/metrics").text
-        found = re.search(rf'^wardline_log_total{{gate="pair",what="{what}"}} (\d+)', page, re.MULTILINE)
-        return int(found.group(1)) if found else 0
+    sizes = [150 * (1 + place % 5) for place in range(48)] + [1001] * 2
 
     def ask(size: int) -> int:
         rows = {"rows": [EXAMPLE_PAIR] * size}
-        return len(httpx.post(f"{running.url}/predict", json=rows, timeout=60).json()["verdicts"])
+        return len(httpx.post(f"{two.url}/predict", json=rows, timeout=60).json()["verdicts"])
 
-    with ThreadPoolExecutor(8) as pool:
-        answered = sum(pool.map(ask, sizes))
-    assert answered == sum(sizes)
-    until(lambda: counted("written") + counted("dropped") == answered)
-    assert counted("dropped") >= 1001
-    until(lambda: len(recorded(running)) == counted("written"))
-    assert len(set(recorded(running))) == counted("written")
+    with started(tmp_path, "--workers", "2", target="tests.faults.gates", **QUICK) as two:
+        until(lambda: len(two.workers()) == 2)
+
+        def counted(what: str) -> int:
+            page = httpx.get(f"{two.url}/metrics").text
+            found = re.search(rf'^wardline_log_total{{gate="pair",what="{what}"}} (\d+)', page, re.MULTILINE)
+            return int(found.group(1)) if found else 0
+
+        def writers() -> set[str]:
+            return {path.name.split("-")[-2] for path in (two.home / "pair" / "records").glob("*.*")}
+
+        with ThreadPoolExecutor(8) as pool:
+            asked = sum(pool.map(ask, sizes))
+        until(lambda: counted("written") + counted("dropped") == asked)
+        assert asked == sum(sizes)
+        assert counted("dropped") >= 2 * 1001
+        assert len(writers()) == 2
+        until(lambda: len(recorded(two)) == counted("written"))
+        assert len(set(recorded(two))) == counted("written")
 
 
 def test_a_worker_out_of_file_descriptors_serves_who_is_connected_and_recovers(running: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -30,10 +31,11 @@ class Running:
     port: int
     home: Path
     screen: list[str]
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer: the supervisor's children that listen or inherited the socket."""
@@ -44,15 +46,21 @@ class Running:
         ]
 
 
-def answers(url: str) -> bool:
+def answers(url: str, tls: ssl.SSLContext | None = None) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=5, verify=tls or False).status_code == 200
     except httpx.TransportError:
         return False
 
 
 @contextmanager
-def started(home: Path, *options: str, target: str = "guards.taxi", **settings: str) -> Iterator[Running]:
+def started(
+    home: Path,
+    *options: str,
+    target: str = "guards.taxi",
+    tls: ssl.SSLContext | None = None,
+    **settings: str,
+) -> Iterator[Running]:
     """Start a server with its own home, wait until it is ready, and stop it in the end."""
     port = free_port()
     env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05", **settings}
@@ -65,9 +73,9 @@ def started(home: Path, *options: str, target: str = "guards.taxi", **settings: 
     assert process.stdout is not None
     reading = threading.Thread(target=lambda: screen.extend(process.stdout or []))
     reading.start()
-    running = Running(process, port, home / "w", screen)
+    running = Running(process, port, home / "w", screen, tls)
     try:
-        until(lambda: answers(running.url))
+        until(lambda: answers(running.url, tls), 150)
         yield running
     finally:
         if process.poll() is None:
