@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.examples import declared_pair, pair_gate
 from tests.serving.server import serving
+from tests.waiting import until
 from wardline import Batched, Chain, Python, Rule, ServingSettings, Settings
 from wardline.errors import DeadlineError, DeclarationError, OverloadedError, UnavailableError
 from wardline.inference import Batch, Outputs
@@ -54,13 +55,6 @@ class Model:
 
 def opened(model: Callable[[Any], Any], **declared: Any) -> OpenBatched:
     return Batched(Python(lambda: model, name="model"), **declared).open(SITE)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)  # polls a real condition
 
 
 def ask_all(rung: OpenBatched, asked: list[Batch], deadline: float | None = None) -> list[Any]:
