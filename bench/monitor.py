@@ -1,4 +1,7 @@
-"""What the monitor costs: records a second on one core, the price of a look, memory over many."""
+"""What the monitor costs: records a second on one core, the price of a look, memory over many.
+
+`python -m bench.monitor --records 10_000_000` counts so many; the default is two million.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ def counting(rows: int) -> None:
 
 
 def main() -> None:
-    counting(int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else ROWS)
+    asked = [each.replace("_", "") for each in sys.argv[1:]]
+    counting(next((int(each) for each in asked if each.isdigit()), ROWS))
 
 
 if __name__ == "__main__":

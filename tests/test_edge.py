@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from guards.leaf import gate as leaf
-from wardline import Chain, Gate, LogSettings, Rule, Settings
+from wardline import Chain, Gate, LogSettings, Rule, Settings, health
 from wardline.camera import Frame, Frames, frame_features
 from wardline.camera.sources import Capture, Folder, Shot, SourceError, source_of
 from wardline.cli import cli
+from wardline.cli.beside import monitored
 from wardline.edge import Loop, Slot
 from wardline.testing import MemorySink
 
@@ -234,6 +235,7 @@ def test_watch_prints_a_line_a_frame_and_a_summary(monkeypatch: pytest.MonkeyPat
     options = ["watch", "guards.leaf", "--source", str(PHOTOS), "--camera", "field-1", "--firmware", "1.0"]
     result = CliRunner().invoke(cli, [*options, "--format", "json"])
     lines = [json.loads(line) for line in result.output.splitlines()]
+    lines = [line for line in lines if "event" not in line]
     assert lines[-1]["summary"]["frames"] == len(lines) - 1 == 20
     assert result.exit_code == (1 if lines[-1]["summary"]["blocked"] else 0)
     table = CliRunner().invoke(cli, options)
@@ -241,3 +243,42 @@ def test_watch_prints_a_line_a_frame_and_a_summary(monkeypatch: pytest.MonkeyPat
     wrong = CliRunner().invoke(cli, ["watch", "guards.taxi", "--source", str(PHOTOS), "--camera", "a"])
     assert wrong.exit_code == 2
     assert "not over frames" in wrong.output
+
+
+def test_the_monitor_runs_in_the_same_process_and_names_the_camera_that_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    frames, home = tmp_path / "frames", tmp_path / "home"
+    frames.mkdir()
+    photos = sorted(PHOTOS.rglob("*.jpg"))
+    for number in range(24):  # from the thirteenth frame on somebody's proxy compresses them again
+        picture = cv2.imread(str(photos[number % len(photos)]))
+        quality = 95 if number < 12 else 30
+        cv2.imwrite(str(frames / f"{number:02d}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    monkeypatch.setenv("WARDLINE_HOME", str(home))
+    leaf.close()
+    options = ["watch", "guards.leaf", "--source", str(frames), "--camera", "field-1", "--firmware", "1.0"]
+    result = CliRunner().invoke(cli, [*options, "--format", "json"])
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    fired = next(line["event"] for line in lines if "event" in line and line["event"]["to"] == "firing")
+    assert fired["alert"]["signals"] == ["camera.codec.requantised/camera=field-1"]
+    assert (fired["alert"]["owner"], fired["alert"]["runbook"]) == ("crop-ml", "docs/runbooks/leaf.md")
+    kept = (home / "leaf" / "alerts.jsonl").read_text().splitlines()
+    assert fired in [json.loads(line) for line in kept]
+    told = health.load(home / "leaf" / health.NAME)
+    assert told is not None
+    assert (told.records, told.alerts["firing"]) == (24, 1)
+    assert "firing: camera.codec" in " ".join(lines[-1]["summary"]["alerts"])
+
+    quiet = CliRunner().invoke(cli, [*options, "--no-monitor"])
+    assert "no alerts" in quiet.output
+
+
+def test_a_home_that_is_monitored_already_keeps_its_monitor(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with monitored(leaf, settings, id) as why:
+        assert why == ""
+        with monitored(leaf, settings, id) as other:
+            assert "already works" in other
+    with monitored(counting(), settings, id) as none:
+        assert "no reference" in none

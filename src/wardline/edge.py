@@ -85,6 +85,7 @@ class Status:
     blocked: int = 0
     arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=64))
     last: str = ""
+    alerts: deque[str] = field(default_factory=lambda: deque(maxlen=5))
 
     @property
     def rate(self) -> float:
@@ -103,6 +104,7 @@ class Status:
                 {"guard": guard, "reason": reason, "frames": frames}
                 for (guard, reason), frames in self.findings.most_common()
             ],
+            "alerts": list(self.alerts),
         }  # fmt: skip
 
 
@@ -173,7 +175,7 @@ class Loop:
             raise self._failure
 
     def send(self) -> None:
-        """Copy sealed records and kept traces to the place they are collected; later, where it is away."""
+        """Copy sealed records, traces and alerts to the place they are collected; later, where it is away."""
         if self.forward is None:
             return
         home = self.settings.home
@@ -192,10 +194,11 @@ class Loop:
             self.status.forwarded += 1
 
     def _kept(self) -> list[Path]:
-        """List what may be forwarded: records once sealed, traces as they are (one that grew goes again)."""
+        """List what may be forwarded: records once sealed, traces and alerts (one that grew goes again)."""
         kept = self.settings.home / self.gate.name
         traces = (file for file in (kept / "traces").rglob("*") if file.is_file())
-        return [*sorted((kept / "records").rglob("*.parquet")), *sorted(traces)]
+        alerts = kept.glob("alerts.jsonl")
+        return [*sorted((kept / "records").rglob("*.parquet")), *sorted(traces), *alerts]
 
     def _read(self) -> None:
         """Read the source in a thread of its own, again and again if it is live."""

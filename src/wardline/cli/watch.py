@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from wardline.camera.sources import Shot, SourceError, source_of
+from wardline.cli.beside import monitored
 from wardline.cli.target import load
 from wardline.edge import Drop, Loop, Status
 from wardline.errors import DeclarationError, WardlineError
+from wardline.monitor.alerts import Event
 from wardline.settings import Settings
 from wardline.verdict import Verdict
 
@@ -40,6 +45,10 @@ from wardline.verdict import Verdict
     help="Copy sealed records to this folder (a network share) whenever it is there.",
 )  # fmt: skip
 @click.option(
+    "--monitor/--no-monitor", "watching", default=True, show_default=True,
+    help="Run the gate's monitor in a thread: alerts, health and holds, offline.",
+)  # fmt: skip
+@click.option(
     "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]),
     help="A live view for people, or a line of JSON for each frame and a summary.",
 )  # fmt: skip
@@ -54,13 +63,14 @@ def watch(
     room: int,
     stall: float,
     forward: Path | None,
+    watching: bool,
     form: str,
 ) -> None:
     """Watch a source of frames through the gate TARGET (guards.leaf), in-process and offline.
 
-    Every frame leaves its record in the gate's log. Memory stays bounded whatever the source does; one that
-    stalls or breaks off is opened again. Exit status 1 says that some frame was blocked, or that the source
-    could not be read.
+    Every frame leaves its record in the gate's log, which a monitor in the same process follows. Memory
+    stays bounded whatever the source does; one that stalls or breaks off is opened again. Exit status 1 says
+    that some frame was blocked, or that the source could not be read.
     """
     gate = load(target)
     if not gate.contract.pictures:
@@ -74,7 +84,12 @@ def watch(
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: loop.stop())
     try:
-        (_lines if form == "json" else _view)(loop)
+        with _monitor(loop, form) if watching else nullcontext():
+            last = (_lines if form == "json" else _view)(loop)
+        if form == "json":
+            click.echo(json.dumps({"summary": loop.status.tree()}))
+        else:
+            Console().print(_panel(loop.status, *last))
     except SourceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -83,11 +98,29 @@ def watch(
     sys.exit(1 if loop.status.blocked or not loop.status.frames else 0)
 
 
-def _lines(loop: Loop) -> None:
+@contextmanager
+def _monitor(loop: Loop, form: str) -> Iterator[None]:
+    """Follow the loop's records; events go to the view, or are lines of their own."""
+
+    def hear(event: Event) -> None:
+        if form == "json":
+            click.echo(msgspec.json.encode({"event": event}).decode())
+        if event.alert is not None and event.to != "joined":
+            loop.status.alerts.append(
+                f"{event.to}: {', '.join(event.alert.signals[:4])}, {event.alert.owner}"
+            )
+
+    with monitored(loop.gate, loop.settings, hear) as why:
+        if why:
+            click.echo(f"no monitor: {why}", err=True)
+        yield
+
+
+def _lines(loop: Loop) -> tuple[str, str]:
     for shot, verdict in loop.run():
         if shot is not None and verdict is not None:
             click.echo(json.dumps({"frame": shot.name, **_tree(verdict)}))
-    click.echo(json.dumps({"summary": loop.status.tree()}))
+    return "", ""
 
 
 def _tree(verdict: Verdict) -> dict[str, Any]:
@@ -101,19 +134,16 @@ def _tree(verdict: Verdict) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _view(loop: Loop) -> None:
+def _view(loop: Loop) -> tuple[str, str]:
+    """Show what goes on, where a person is looking; return the last frame and its answer."""
     console = Console()
     last = ("", "")
-    if not console.is_terminal:
+    with Live(_panel(loop.status, *last), console=console, refresh_per_second=4, transient=True) as live:
         for shot, verdict in loop.run():
             last = _said(shot, verdict) or last
-        console.print(_panel(loop.status, *last))
-        return
-    with Live(_panel(loop.status, *last), console=console, refresh_per_second=4) as live:
-        for shot, verdict in loop.run():
-            last = _said(shot, verdict) or last
-            live.update(_panel(loop.status, *last))
-        live.update(_panel(loop.status, *last))
+            if console.is_terminal:
+                live.update(_panel(loop.status, *last))
+    return last
 
 
 def _said(shot: Shot | None, verdict: Verdict | None) -> tuple[str, str] | None:
@@ -138,4 +168,5 @@ def _panel(status: Status, name: str, answer: str) -> Group:
     findings = Table("guard", "reason", "frames", box=None, pad_edge=False)
     for (guard, reason), count in status.findings.most_common(12):
         findings.add_row(guard, reason, str(count))
-    return Group(head, "", actions, "", findings if status.findings else "nothing found")
+    alerts = "\n".join(status.alerts) or "no alerts"
+    return Group(head, "", actions, "", findings if status.findings else "nothing found", "", alerts)

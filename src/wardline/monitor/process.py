@@ -98,17 +98,25 @@ class Monitor:
         return events
 
     def run(self, stopped: threading.Event, on_event: Callable[[Event], object] = id) -> None:
-        """Work until told to stop. A fault of one round is logged, and the next round tries again."""
+        """Work until told to stop. A fault of one round is logged, and the next round tries again.
+
+        After the last round it looks once more: what came in the end is judged as well.
+        """
         try:
             while not stopped.is_set():
-                try:
-                    for event in self.tick():
-                        on_event(event)
-                except Exception:  # a monitor that dies of one bad file watches nothing
-                    log.exception("the monitor of %s stumbled", self.watched.name)
+                self._round(on_event)
                 stopped.wait(POLL_S)
+            self._looked = 0.0
+            self._round(on_event)
         finally:
             self.close()
+
+    def _round(self, on_event: Callable[[Event], object]) -> None:
+        try:
+            for event in self.tick():
+                on_event(event)
+        except Exception:  # a monitor that dies of one bad file watches nothing
+            log.exception("the monitor of %s stumbled", self.watched.name)
 
     def close(self) -> None:
         """Read what is left, keep the state, let go of the home."""
