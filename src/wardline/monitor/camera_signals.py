@@ -16,6 +16,7 @@ from wardline.health import Held
 from wardline.log.columns import Coded, Columns
 from wardline.monitor import camera_state
 from wardline.monitor.budget import LOOK_S
+from wardline.monitor.camera_pictures import pictures
 from wardline.monitor.cameras import COLUMNS, SCENE, CameraEvent, Watch
 from wardline.monitor.plan import Watched
 from wardline.monitor.signal import Signal, Standing
@@ -62,6 +63,12 @@ class CameraSignals:
         rate = self.watch.frames_a_second
         found = [_signal(event, min(1.0, event.rate * rate * LOOK_S), level) for event in self.watch.open()]
         return list({signal.key: signal for signal in sorted(found, key=lambda each: -each.p_value)}.values())
+
+    def evidence(self, keys: Sequence[str], kept: Path) -> dict[str, Any]:
+        """Name pictures of what changed at these signals, where some were kept in this folder of traces."""
+        changed = {_signal(event, 1.0, 0.0).key: event for event in self.watch.open()}
+        shown = {key: pictures(kept, changed[key]) for key in keys if key in changed}
+        return {"pictures": {key: each for key, each in shown.items() if each}} if any(shown.values()) else {}
 
     def holds(self) -> tuple[Held, ...]:
         """Say which cameras' frames warn before anybody is alarmed; alerts hold the rest."""

@@ -66,8 +66,17 @@ def versions(recent: Columns | None) -> dict[str, str]:
     return found
 
 
-def told(alert: Alert, gate: str, what: str, signals: Iterable[Signal]) -> tuple[str, str]:
-    """Word an alert as title and text: what changed, by how much, whose it is, where it says what to do."""
+def told(
+    alert: Alert,
+    gate: str,
+    what: str,
+    signals: Iterable[Signal],
+    pictures: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[str, str]:
+    """Word an alert as title and text: what changed, by how much, whose it is, where it says what to do.
+
+    `pictures` names files of this machine by signal and "before" or "after"; none of them is sent.
+    """
     lines = [f"{gate}: {alert.rule} {what}, owned by {alert.owner or 'nobody'}"]
     for signal in signals:
         where = f" where {signal.slice}" if signal.slice else ""
@@ -79,5 +88,7 @@ def told(alert: Alert, gate: str, what: str, signals: Iterable[Signal]) -> tuple
             f"    {moved.bin}: {moved.before:.1%} in training, {moved.now:.1%} now"
             for moved in signal.moved[:3]
         ]
+        shown = (pictures or {}).get(signal.key, {})
+        lines += [f"    {when}: traces/{name}" for when, name in shown.items()]
     lines.append(f"Runbook: {alert.runbook or 'none'}. Acknowledge: wardline alerts ... --ack {alert.id}")
     return f"[{alert.severity}] {gate}: {alert.rule} {what}", "\n".join(lines)

@@ -167,6 +167,7 @@ class Monitor:
         window = self.ladder.last(self.watched.monitoring.rows)
         stretch = (window.begin, window.end) if window is not None else (self.ladder.now, self.ladder.now)
         found = evidence(self.plan, event.alert, standing, self._recent, stretch)
+        found |= self.cameras.evidence(event.alert.signals, self.folder / "traces")
         return msgspec.structs.replace(event, evidence=found)
 
     def _tell(self, event: Event) -> None:
@@ -178,7 +179,7 @@ class Monitor:
         if event.to == State.RESOLVED and not told_before:
             return
         signals = [signal for signal in self.signals if signal.key in alert.signals]
-        title, body = told(alert, self.watched.name, event.to, signals)
+        title, body = told(alert, self.watched.name, event.to, signals, event.evidence.get("pictures"))
         page = alert.escalate if event.to == "escalated" else alert.page
         if page:
             self.delivery.put(Message(f"{alert.id}-{event.to}", page, alert.escalate, title, body))
