@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 240.0) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -113,7 +113,7 @@ def test_phoenix_shows_spans_attributes_events_and_parents(
         found = [each for each in data if each["context"]["span_id"] in ours]
         return found if len(found) == len(ours) else []
 
-    for got in until(arrived, 30):
+    for got in until(arrived, 60):
         trace, span = ours[got["context"]["span_id"]]
         assert got["name"] == span.name
         assert got["context"]["trace_id"] == trace.trace_id
