@@ -96,13 +96,17 @@ async def payload_of(kind: str, body: bytes, scope: Scope, contract: Tabular) ->
     """Return what the contract is asked to admit. Headers that name fields of a frame fill them."""
     if kind == "json":
         return body
-    fields = _from_headers(scope, getattr(contract, "headers", {}))
+    fields = from_headers(scope, contract)
     if kind == "picture":
         return {**fields, "picture": body}
     return {**fields, **await _form(body, scope)}
 
 
-def _from_headers(scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
+def from_headers(scope: Scope, contract: Tabular) -> dict[str, str]:
+    """Return the fields of a frame that headers name; a row of a table has none."""
+    headers: Mapping[str, str] = getattr(contract, "headers", {})
+    if not headers:
+        return {}
     sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return {field: sent[header] for header, field in headers.items() if header in sent}
 

@@ -6,7 +6,7 @@ docs/v2.md maps the protocol to the gate.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from wardline.record import Records, verdict_of
 from wardline.serving import outline
 from wardline.serving.access import Access
 from wardline.serving.admission import deadline_of
-from wardline.serving.bodies import read_body
+from wardline.serving.bodies import from_headers, read_body
 from wardline.serving.predict import Predict, all_shed, rejected, unanswered
 from wardline.serving.replies import Caller, Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -139,20 +139,27 @@ class Infer(Predict):
         header_length = _header_length(scope)
         body = await read_body(scope, receive, self._limits)
         asked: list[Asked] = []
-        admit = partial(self._admit, asked, body, header_length, gate.clock)
+        headers = from_headers(scope, gate.gate.contract)
+        admit = partial(self._admit, asked, body, header_length, headers, gate.clock)
         records = await self._walk(gate, admit, len(body), who=who, until=until, receive=receive)
         answer = self._many if records.batch else self._one
         return answer(gate, *asked[0], records, who)
 
     def _admit(
-        self, asked: list[Asked], body: bytes, header_length: int | None, clock: Callable[[], float]
+        self,
+        asked: list[Asked],
+        body: bytes,
+        header_length: int | None,
+        headers: Mapping[str, str],
+        clock: Callable[[], float],
     ) -> Admitted:
         """Read the request where the path is walked: a large one in its thread. Leave it in `asked`."""
         outline.check(body[:header_length], deepest=self._limits.max_depth, most=self._limits.max_rows)
         request, flats = request_of(body, header_length)
         _refuse_shared_memory(request.inputs)
         asked.append(Asked(request, self._outputs.wanted(request)))
-        return self._inputs.admission(request.inputs, flats, self._limits.max_rows)(clock())
+        given = {**headers, **self._inputs.told(request.parameters or {})}
+        return self._inputs.admission(request.inputs, flats, self._limits.max_rows, given)(clock())
 
     def _one(
         self, gate: OpenGate, request: InferRequest, wanted: Wanted, records: Records, who: Caller
