@@ -89,18 +89,26 @@ def some_look(rng: np.random.Generator) -> Look:
 class Scene:
     """One place over time: every call of `frames` goes on from where the last one stopped."""
 
-    def __init__(self, picture: NDArray[np.uint8], rng: np.random.Generator, *, moving: bool = False) -> None:
-        self.base = _fitting(picture)
+    def __init__(
+        self,
+        picture: NDArray[np.uint8],
+        rng: np.random.Generator,
+        *,
+        moving: bool = False,
+        shape: tuple[int, int] = (HEIGHT, WIDTH),
+    ) -> None:
+        self.shape = shape
+        self.base = _fitting(picture, shape)
         self.rng = rng
         self.moving = moving
         self.t = 0
         self.day = rng.uniform(0, 288)
         self.cloud = self.haze = self.hue = 0.0
         self.shade = rng.normal(0, 0.10, (4, 5))
-        self.noise = rng.normal(0, 1, (HEIGHT + 64, WIDTH + 64, 3)).astype(np.float32)
+        self.noise = rng.normal(0, 1, (shape[0] + 64, shape[1] + 64, 3)).astype(np.float32)
         spots = rng.random((9, 12)).astype(np.float32)
         self.smudge = cv2.resize(
-            np.clip(spots * 3 - 1.9, 0, 1), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+            np.clip(spots * 3 - 1.9, 0, 1), shape[::-1], interpolation=cv2.INTER_CUBIC
         )
 
     def browned(self, share: float) -> Scene:
@@ -124,10 +132,10 @@ class Scene:
         height = np.sin(2 * np.pi * (self.t + self.day) / 288)
         return float(0.45 * height + self.cloud), float(0.05 * max(0.0, 0.3 - height) - 0.06 * self.cloud)
 
-    def frames(self, look: Look, count: int) -> Iterator[bytes]:
-        """Take so many frames: each as the bytes of a JPEG."""
+    def frames(self, look: Look, count: int, every: int = 1) -> Iterator[bytes]:
+        """Take so many frames, one each `every` steps of the light: each as the bytes of a JPEG."""
         for _ in range(count):
-            gain, warm = self.light()
+            gain, warm = [self.light() for _ in range(every)][-1]
             seen = self._seen(look) * np.float32(np.exp(_GAMMA * gain))
             seen *= self._field()
             seen *= np.exp(_GAMMA * np.array([-warm - self.hue, 0, warm + self.hue], np.float32))
@@ -136,32 +144,32 @@ class Scene:
 
     def _seen(self, look: Look) -> Picture:
         """Cut the window, shaken by wind, with a few things that pass."""
-        rng = self.rng
-        spare_y, spare_x = self.base.shape[0] - HEIGHT, self.base.shape[1] - WIDTH
+        rng, (height, width) = self.rng, self.shape
+        spare_y, spare_x = self.base.shape[0] - height, self.base.shape[1] - width
         y, x = spare_y / 2 + look.down, spare_x / 2 + look.right
         if self.moving:
             y, x = rng.uniform(0, spare_y), rng.uniform(0, spare_x)
         y, x = y + rng.normal(0, 0.4), x + rng.normal(0, 0.4)
-        centre = x + WIDTH / 2 - 0.5, y + HEIGHT / 2 - 0.5
-        window = cv2.getRectSubPix(self.base, (WIDTH, HEIGHT), centre)
+        centre = x + width / 2 - 0.5, y + height / 2 - 0.5
+        window = cv2.getRectSubPix(self.base, (width, height), centre)
         seen = np.array(window, np.float32)
         for _ in range(rng.poisson(1.5)):
             high, wide = (int(each) for each in rng.integers(16, 90, 2))
-            to_y, to_x = int(rng.integers(0, HEIGHT - high)), int(rng.integers(0, WIDTH - wide))
+            to_y, to_x = int(rng.integers(0, height - high)), int(rng.integers(0, width - wide))
             of_y = int(rng.integers(0, self.base.shape[0] - high))
             of_x = int(rng.integers(0, self.base.shape[1] - wide))
             seen[to_y : to_y + high, to_x : to_x + wide] = self.base[of_y : of_y + high, of_x : of_x + wide]
         return seen
 
     def _field(self) -> Picture:
-        smooth = cv2.resize(self.shade.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        smooth = cv2.resize(self.shade.astype(np.float32), self.shape[::-1], interpolation=cv2.INTER_CUBIC)
         return np.exp(smooth)[:, :, None].astype(np.float32)
 
     def _grain(self, look: Look, gain: float) -> Picture:
         y, x = self.rng.integers(0, 64, 2)
         level = look.noise * np.exp(-0.25 * gain)
         sign = np.float32(level * (1 if self.rng.random() < 0.5 else -1))
-        return self.noise[y : y + HEIGHT, x : x + WIDTH] * sign
+        return self.noise[y : y + self.shape[0], x : x + self.shape[1]] * sign
 
 
 def developed(seen: Picture, look: Look, grain: Picture, smudge: Picture) -> bytes:
@@ -184,9 +192,10 @@ def developed(seen: Picture, look: Look, grain: Picture, smudge: Picture) -> byt
         unit = toned / 255
         toned += 255 * look.contrast * (unit * unit * (3 - 2 * unit) - unit)
     if look.scale < 0.99:
-        size = round(WIDTH * look.scale), round(HEIGHT * look.scale)
+        height, width = seen.shape[:2]
+        size = round(width * look.scale), round(height * look.scale)
         small = cv2.resize(toned, size, interpolation=cv2.INTER_AREA)
-        toned = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        toned = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     if look.sharpen:
         toned = toned + look.sharpen * (toned - cv2.GaussianBlur(toned, (0, 0), 1.0))
     pixels = np.clip(toned + 0.5, 0, 255).astype(np.uint8)
@@ -200,10 +209,10 @@ def _smoothed(picture: Picture) -> Picture:
     return np.asarray(soft + (picture - soft) * np.clip(edge / 12 - 0.3, 0, 1), np.float32)
 
 
-def _fitting(picture: NDArray[np.uint8]) -> Picture:
+def _fitting(picture: NDArray[np.uint8], shape: tuple[int, int]) -> Picture:
     """Shrink a large picture, so that its own grain and compression are averaged away; leave some margin."""
     height, width = picture.shape[:2]
-    least = max((HEIGHT + 2 * _MARGIN) / height, (WIDTH + 2 * _MARGIN) / width)
+    least = max((shape[0] + 2 * _MARGIN) / height, (shape[1] + 2 * _MARGIN) / width)
     scale = max(least, 0.6)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how)
