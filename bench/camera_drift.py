@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from models.camera import streams
-from models.camera.build import folds, naming, taught
+from models.camera.build import naming, taught
+from models.camera.quick import crossed, limit_for
 from models.camera.streams import CAUSES, Stream
-from wardline.stats.camera_change.online import Detector
+from wardline.stats.camera_change.online import CONFIRMED, RUN_LENGTH, Detector
 from wardline.stats.image import Statistics
 
 Rows = NDArray[np.float32]
@@ -67,40 +68,32 @@ def peer_series(rows: Rows, score: Score, start: int) -> list[float]:
     return [score(rows[end - 10 : end], rows[end - 50 : end - 10]) for end in range(start + 1, len(rows) + 1)]
 
 
-def episodes(values: list[float], limit: float) -> int:
-    count, last = 0, -100
-    for index in np.flatnonzero(np.array(values) > limit):
-        count, last = count + (index - last > 25), int(index)
-    return count
-
-
-def limit_for(clean: list[list[float]], frames: int) -> float:
-    """Return the least limit that makes one false alarm in so many frames."""
-    total = sum(map(len, clean))
-    for limit in np.quantile(np.concatenate(clean), np.linspace(0.9, 1.0, 200)):
-        if sum(episodes(each, float(limit)) for each in clean) <= total / frames:
-            return float(limit)
-    return float("inf")
-
-
 def ours(every: list[Stream]) -> tuple[float, dict[tuple[str, int], list[int | None]]]:
-    """Return the run length on clean streams, and each change's delay in frames (None: too late)."""
-    frames = alarms = 0
+    """Return the run length on clean streams, and each change's delay in frames (None: too late).
+
+    The limit of a camera is set on the clean frames of cameras in other folds, each scored by what cameras
+    in yet others taught.
+    """
+    frames = alarms = stood = 0
     delays: dict[tuple[str, int], list[int | None]] = {}
-    for shown, held in folds(every):
-        known = taught(shown)
-        for each in held:
-            detector = Detector(known)
-            for row in each.clean:
-                alarms += detector.update(row) is not None
-                frames += 1
-            for place, cause in enumerate(CAUSES):
-                for size in range(3):
-                    later, rows = copy.deepcopy(detector), each.after[place, size, :WITHIN]
-                    seen = (delay for delay, row in enumerate(rows, 1) if later.update(row))
-                    delays.setdefault((cause, size), []).append(next(seen, None))
+    _, fall, held = crossed(every, taught)
+    for each in held:
+        limit = limit_for([other.scores for other in held if other.fold != each.fold], RUN_LENGTH)
+        detector = Detector(each.known._replace(limits={**each.known.limits, "fast": limit, "fall": fall}))
+        for row in each.stream.clean:
+            alarms += detector.update(row) is not None
+            stood += detector.standing is not None and detector.frames - 1 - detector.standing.at == CONFIRMED
+            frames += 1
+        for place, cause in enumerate(CAUSES):
+            for size in range(3):
+                later, rows = copy.deepcopy(detector), each.stream.after[place, size, :WITHIN]
+                seen = (delay for delay, row in enumerate(rows, 1) if later.update(row))
+                delays.setdefault((cause, size), []).append(next(seen, None))
     run_length = frames / max(alarms, 1)
-    print(f"ours: {alarms} false alarms in {frames} clean frames, one in {run_length:.0f}")
+    print(
+        f"ours: {alarms} false alarms in {frames} clean frames, one in {run_length:.0f}; {stood} of them "
+        f"still stood after {CONFIRMED} frames"
+    )
     return run_length, delays
 
 
@@ -120,7 +113,7 @@ def table(name: str, delays: dict[tuple[str, int], list[int | None]], within: in
 
 def peers(every: list[Stream], run_length: float) -> None:
     for name, score in (("z, brightness", z_brightness), ("KS", ks), ("PSI", psi)):
-        clean = [peer_series(each.clean, score, BEFORE) for each in every[::3]]
+        clean = [np.array(peer_series(each.clean, score, BEFORE)) for each in every[::3]]
         limit = limit_for(clean, int(run_length))
         delays: dict[tuple[str, int], list[int | None]] = {}
         for each in every[::3]:

@@ -19,21 +19,21 @@ from scipy.linalg import eigh
 from sklearn.neural_network import MLPClassifier
 
 from models.camera import streams
-from models.camera.streams import CAUSES, Stream
+from models.camera.quick import QUICK, crossed, quick
+from models.camera.streams import CAUSES, Stream, folds
 from wardline.stats.camera_change.contrast import Fleet, named
 from wardline.stats.camera_change.series import BOUND
 from wardline.stats.camera_change.vector import NAMES, scales_of, slopes_of, spread, unlit, vectors
 
 OUT = Path("src/wardline/stats/camera_change/fleet.json")
 Array = NDArray[np.float64]
-FOLDS = 5
 _LEAST = {"clipped_dark": 0.1, "clipped_bright": 0.1, "hot_pixels": 0.2, "flat": 0.02}
 """The least unrest of statistics that are mostly nought."""
 _BOTH = ("isp.white_balance", "isp.tone")
 LEAST = np.array([_LEAST.get(name, 1e-3) for name in NAMES])
 LIMITS = {
     "series_at": 2.2, "series_by_log": 0.5, "series_width": 0.63, "series_power": 0.25, "local": 2.0,
-    "light": 0.5, "fast_5": 3.95, "fast_10": 4.0,
+    "light": 0.5,
 }  # fmt: skip
 
 
@@ -144,18 +144,11 @@ def taught(every: list[Stream]) -> Fleet:
     basis, slow = directions(units)
     kinds, found = signatures(units)
     hidden, output = network(units)
-    return Fleet(prior, floor, usual, basis, slow, tuple(kinds), found, CAUSES, hidden, output, dict(LIMITS))
-
-
-def folds(every: list[Stream]) -> list[tuple[list[Stream], list[Stream]]]:
-    """Split by camera."""
-    names = sorted({each.camera for each in every})
-    order = np.random.default_rng(1).permutation(len(names))
-    parts = [{names[place] for place in order[fold::FOLDS]} for fold in range(FOLDS)]
-    return [
-        ([each for each in every if each.camera not in part], [each for each in every if each.camera in part])
-        for part in parts
-    ]
+    known = Fleet(
+        prior, floor, usual, basis, slow, tuple(kinds), found, floor, np.eye(len(floor)), QUICK, found,
+        CAUSES, hidden, output, dict(LIMITS),
+    )  # fmt: skip
+    return known._replace(**quick(every, known))
 
 
 def naming(every: list[Stream], count: int = 24) -> NDArray[np.intp]:
@@ -192,7 +185,10 @@ def main() -> None:
     )
     for cause, row in zip(CAUSES, confusion, strict=True):
         print(f"{cause:20}", *(f"{each:3d}" for each in row))
-    written(taught(every))
+    limit, fall, _ = crossed(every, taught)
+    known = taught(every)
+    known.limits.update(fast=round(limit, 3), fall=round(fall, 2))
+    written(known)
 
 
 if __name__ == "__main__":

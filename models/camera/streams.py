@@ -16,6 +16,7 @@ from models.camera.isp import CHANGES, SIZES, Look, Scene, changed, some_look
 from wardline.stats.image import Statistics, measure
 
 CLEAN, AFTER = 600, 24
+_FOLDS = 5
 SEASON = (0.35, 0.7, 1.0)
 CAUSES = (*CHANGES, "scene.season")
 Matrix = NDArray[np.float32]
@@ -94,6 +95,17 @@ def read(path: Path) -> list[Stream]:
     return [
         Stream(str(name), *both)
         for name, *both in zip(held["cameras"], held["clean"], held["after"], strict=True)
+    ]
+
+
+def folds(every: list[Stream]) -> list[tuple[list[Stream], list[Stream]]]:
+    """Split by camera."""
+    names = sorted({each.camera for each in every})
+    order = np.random.default_rng(1).permutation(len(names))
+    parts = [{names[place] for place in order[fold::_FOLDS]} for fold in range(_FOLDS)]
+    return [
+        ([each for each in every if each.camera not in part], [each for each in every if each.camera in part])
+        for part in parts
     ]
 
 

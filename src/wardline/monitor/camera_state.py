@@ -37,7 +37,9 @@ class _Kept(msgspec.Struct):
     past: bytes
     frames: int
     filled: int
-    mean: list[float]
+    judged: int
+    still: bytes
+    loud: bytes
     standing: _Standing | None
     habits: list[_Habit]
     open: CameraEvent | None
@@ -71,7 +73,7 @@ def _kept(name: str, camera: Camera) -> _Kept:
     standing = None if alarm is None else _Standing(*alarm[:4], alarm.difference.tobytes(), alarm.causes)
     return _Kept(
         name, camera.times, detector.rows.tobytes(), detector.past.tobytes(), detector.frames,
-        detector.filled, list(detector.mean.values()), standing,
+        detector.filled, detector.judged, detector.still.tobytes(), detector.loud.tobytes(), standing,
         [_Habit(habit.known, habit.frames, habit.fresh, habit.open) for habit in camera.habits],
         camera.open, b"" if camera.moved is None else camera.moved.tobytes(),
     )  # fmt: skip
@@ -93,8 +95,9 @@ def _detector(kept: _Kept) -> Detector:
     if rows.shape != detector.rows.shape:
         raise ValueError("these frames are of another version")
     detector.rows, detector.past = rows, np.frombuffer(kept.past, np.float32).reshape(-1, _F)
-    detector.frames, detector.filled = kept.frames, kept.filled
-    detector.mean = dict(zip(detector.mean, kept.mean, strict=True))
+    detector.frames, detector.filled, detector.judged = kept.frames, kept.filled, kept.judged
+    detector.still = np.frombuffer(kept.still, np.float64).copy()
+    detector.loud = np.frombuffer(kept.loud, np.float64).copy()
     if (held := kept.standing) is not None:
         difference = np.frombuffer(held.difference, np.float64)
         detector.standing = Alarm(

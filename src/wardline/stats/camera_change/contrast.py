@@ -19,7 +19,10 @@ class Fleet(NamedTuple):
     `models/camera/build.py` makes it.
     Statistics are in units of a camera's own unrest. `basis` (F, F) turns them into directions in which
     one frame's nuisance has variance 1 and slow nuisance variance `slow`. `signatures` (K, F) are changes,
-    `kinds` their K names. The rest names causes: a small network, `hidden` and `output`, over `classes`.
+    `kinds` their K names. For streams, `still` (F,) is how far the medians of neighbouring windows usually
+    lie apart, `precision` (F, F) the inverse correlation of such steps, `quick` (Q, F) the steps that changes
+    make and `quick_kinds` their names. The rest names causes: a small network, `hidden` and `output`, over
+    `classes`.
     """
 
     slopes: Array
@@ -29,6 +32,10 @@ class Fleet(NamedTuple):
     slow: Array
     kinds: tuple[str, ...]
     signatures: Array
+    still: Array
+    precision: Array
+    quick_kinds: tuple[str, ...]
+    quick: Array
     classes: tuple[str, ...]
     hidden: Array
     output: Array
@@ -39,11 +46,11 @@ class Fleet(NamedTuple):
 def fleet() -> Fleet:
     """Read what ships with the package."""
     held = json.loads(files("wardline.stats.camera_change").joinpath("fleet.json").read_text())
-    arrays = {
-        name: np.array(held[name], np.float64)
-        for name in ("slopes", "floor", "usual", "basis", "slow", "signatures", "hidden", "output")
-    }
-    return Fleet(kinds=tuple(held["kinds"]), classes=tuple(held["classes"]), limits=held["limits"], **arrays)
+    names = {name: tuple(held.pop(name)) for name in ("kinds", "quick_kinds", "classes")}
+    limits = held.pop("limits")
+    return Fleet(
+        limits=limits, **names, **{name: np.array(values, np.float64) for name, values in held.items()}
+    )
 
 
 def scores(
