@@ -107,9 +107,7 @@ class Scene:
         self.shade = rng.normal(0, 0.10, (4, 5))
         self.noise = rng.normal(0, 1, (shape[0] + 64, shape[1] + 64, 3)).astype(np.float32)
         spots = rng.random((9, 12)).astype(np.float32)
-        self.smudge = cv2.resize(
-            np.clip(spots * 3 - 1.9, 0, 1), shape[::-1], interpolation=cv2.INTER_CUBIC
-        )
+        self.smudge = cv2.resize(np.clip(spots * 3 - 1.9, 0, 1), shape[::-1], interpolation=cv2.INTER_CUBIC)
 
     def browned(self, share: float) -> Scene:
         """Return the same place in another season: what was green has turned, foliage has thinned."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.stats.test_camera_change import stream
 from wardline.stats.camera_change.contrast import fleet
-from wardline.stats.camera_change.online import Alarm, Detector, evidence
+from wardline.stats.camera_change.online import RUN_LENGTH, Alarm, Detector, evidence
 
 
 def alarms(rows: np.ndarray) -> list[Alarm]:
@@ -37,3 +37,22 @@ def test_too_few_frames_and_missing_statistics_raise_no_alarm() -> None:
 
 def test_a_camera_takes_under_sixteen_kib() -> None:
     assert Detector().size < 16 * 1024
+
+
+def test_a_camera_whose_noise_jumps_with_its_scene_is_held_to_how_far_it_jumps() -> None:
+    known = fleet()
+    shift = known.signatures[known.kinds.index("sensor.noise")]
+    turns = np.random.default_rng(5).integers(8, 16, 120).cumsum()
+    rows = stream(1_400, 6)
+    restless = stream(1_400, 6, 1.5 * shift)
+    here = np.searchsorted(turns, np.arange(1_400)) % 3 == 0
+    rows[here] = restless[here]
+    found = [alarm.at for alarm in alarms(rows)]
+    assert found  # at first nobody can know
+    assert sum(at > 700 for at in found) <= 1
+
+
+def test_an_alarm_is_as_rare_as_its_score_says() -> None:
+    alarm = Alarm(60, 53, 4.0, 4.0, np.zeros(1), [])
+    assert alarm.rate == pytest.approx(1 / RUN_LENGTH)
+    assert alarm._replace(score=8.0).rate < 1e-3 * alarm.rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,12 @@ class Fleet(NamedTuple):
 def fleet() -> Fleet:
     """Read what ships with the package."""
     held = json.loads(files("wardline.stats.camera_change").joinpath("fleet.json").read_text())
-    names = {name: tuple(held.pop(name)) for name in ("kinds", "quick_kinds", "classes")}
-    limits = held.pop("limits")
-    return Fleet(
-        limits=limits, **names, **{name: np.array(values, np.float64) for name, values in held.items()}
-    )
+    names = ("kinds", "quick_kinds", "classes", "limits")
+    fields: dict[str, Any] = {
+        name: values if name == "limits" else tuple(values) if name in names else np.array(values, np.float64)
+        for name, values in held.items()
+    }
+    return Fleet(**fields)
 
 
 def scores(
