@@ -204,14 +204,15 @@ Judge = Callable[[Batch], Judgement]
 
 
 def judges(inputs: Panel, outputs: Panel, records: Records, tracer: Tracer | None) -> tuple[Judge, Judge]:
-    """Return how the panels judge a request: guard by guard, timed, where its trace is sure to be kept."""
+    """Return how the panels judge a request: guard by guard, each timed, where its caller asks for a trace,
+    and in a tenth of the sample."""
     context = CALLER.get()
     if tracer is None or (
-        records.trace_id[16:] >= tracer.below and (context is None or not tracer.asked(context))
+        records.trace_id[16:] >= tracer.timed and (context is None or not tracer.asked(context))
     ):
         return inputs.judge, outputs.judge
     times: Times = {}
-    records.guards_ns, records.foreseen = times, True
+    records.guards_ns, records.asked_for = times, True
     return partial(inputs.judge, times=times), partial(outputs.judge, times=times)
 
 

@@ -109,10 +109,10 @@ class Records(msgspec.Struct):
     """The same clock's nanoseconds when the chain was asked."""
     kept: bool = False
     """Whether the request keeps its trace."""
-    foreseen: bool = False
-    """Whether that was likely when it came, before anything was known of its answer."""
+    asked_for: bool = False
+    """Whether its caller asks for that, and may."""
     guards_ns: Mapping[tuple[Stage, str], int] = {}
-    """What each guard took, where the request was known to keep its trace when it came."""
+    """What each guard took, where they were timed one by one."""
 
     def __len__(self) -> int:
         return len(self.actions)

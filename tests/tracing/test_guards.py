@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from wardline.tracing.trace import Trace
 from wardline.verdict import Stage
 
 NONE = TraceSettings(sample=0, slowest=1e-9)
-ALL = TraceSettings(sample=1.0)
+ASKED = TraceSettings(sample=0, slowest=1e-9, burst=1000)
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +36,14 @@ def nobody_asks() -> Iterator[None]:
 def walked(gate: Gate, home: Path, payload: Any, settings: TraceSettings) -> tuple[Records, list[Trace]]:
     gate.close()
     opened = gate.open(Settings(home=home, traces=settings))
+    if settings is ASKED:
+        CALLER.set(trace_context(None)._replace(forced=True))
     context = CALLER.get()
     trace_id = trace_context(None).trace_id if context is None else context.trace_id
     records = opened.walk(lambda: gate.contract.admit(payload, opened.clock()), "id", trace_id)
     gate.close()
+    if settings is ASKED:
+        CALLER.set(None)
     return records, list(traces(home / gate.name / "traces"))
 
 
@@ -63,7 +68,7 @@ def rows(gate: Gate) -> list[dict[str, Any]]:
 def test_a_timed_request_is_answered_as_any_other(gate: Gate, count: int, tmp_path: Path) -> None:
     payload = {"rows": rows(gate)[:count]}
     plain, _ = walked(gate, tmp_path / "plain", payload, NONE)
-    timed, _ = walked(gate, tmp_path / "timed", payload, ALL)
+    timed, _ = walked(gate, tmp_path / "timed", payload, ASKED)
     assert repr(answers(timed)) == repr(answers(plain))
     assert plain.guards_ns == {}
     assert list(timed.guards_ns) == [
@@ -82,14 +87,14 @@ def test_guards_that_crash_are_judged_the_same(risk: Risk, tmp_path: Path) -> No
         ({"a": 30.0, "b": 2.0}, {"rows": [{"a": float(i), "b": 2.0} for i in range(30)]})
     ):
         plain, _ = walked(gate(), tmp_path / f"plain{place}", payload, NONE)
-        timed, _ = walked(gate(), tmp_path / f"timed{place}", payload, ALL)
+        timed, _ = walked(gate(), tmp_path / f"timed{place}", payload, ASKED)
         assert repr(answers(timed)) == repr(answers(plain))
         assert timed.guards_ns
         assert not plain.guards_ns
 
 
 def test_every_guard_has_a_span_of_its_own_time_one_after_the_other(tmp_path: Path) -> None:
-    records, (trace,) = walked(taxi, tmp_path, {**taxi.contract.examples[0], "trip_distance": 60.0}, ALL)
+    records, (trace,) = walked(taxi, tmp_path, {**taxi.contract.examples[0], "trip_distance": 60.0}, ASKED)
     for stage in (Stage.INPUT, Stage.OUTPUT):
         panel = next(span for span in trace.spans if span.name == f"wardline.guards {stage.value}")
         guards = [span for span in trace.spans if span.parent_id == panel.span_id]
@@ -128,3 +133,16 @@ def test_what_is_only_found_interesting_has_its_panels_time(tmp_path: Path) -> N
     guard = next(span for span in trace.spans if span.name == "wardline.guard range")
     assert (guard.start, guard.end) == (panel.start, panel.end)
     assert "wardline.guard missing" not in {span.name for span in trace.spans}
+
+
+def test_a_tenth_of_the_sample_has_every_guard_timed(tmp_path: Path) -> None:
+    taxi.close()
+    opened = taxi.open(Settings(home=tmp_path, traces=TraceSettings(sample=0.5, slowest=1e-9)))
+    dice, example = Random(1), taxi.contract.examples[0]
+    for _ in range(200):
+        opened.walk(lambda: taxi.contract.admit(example), "id", f"{dice.getrandbits(128):032x}")
+    taxi.close()
+    found = list(traces(tmp_path / "taxi" / "traces"))
+    timed = [trace for trace in found if any(span.name.startswith("wardline.guard ") for span in trace.spans)]
+    assert 75 <= len(found) <= 125  # 100 expected, 3.5 standard deviations
+    assert 1 <= len(timed) <= 21  # 10 expected

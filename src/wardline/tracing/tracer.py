@@ -87,7 +87,9 @@ class Tracer:
         self._schema, self._remote, self._personal = schema, remote, personal
         self._clock = clock
         self._keep = Keep(self._settings, clock)
-        self.below, self._slowest = self._keep.below, self._keep.slowest
+        self.timed = self._keep.timed
+        """What the last half of a trace's id is below where guards are timed one by one."""
+        self._below, self._slowest = self._keep.below, self._keep.slowest
         self._store = Store(directory, self._settings.keep_mb, self._settings.keep_days)
         self._queue: deque[Waiting] = deque()
         self._pictures, self._room = pictures, threading.Semaphore(_PICTURES)
@@ -113,10 +115,10 @@ class Tracer:
         `rows` are those of the rows that met the contract: of a frame a small picture is taken.
         """
         actions, slow = records.actions, None
-        if not records.foreseen and len(actions) == 1 and not actions.item(0):
+        if not records.asked_for and len(actions) == 1 and not actions.item(0):
             slow = self._slowest.holds(sum(records.stages_us))
-            if not slow:  # most requests: nothing more is asked of them
-                return
+            if not slow and records.trace_id[16:] >= self._below:
+                return  # most requests: nothing more is asked of them
         context = CALLER.get()
         if context is not None and context.trace_id != records.trace_id:
             context = None
