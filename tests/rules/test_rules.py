@@ -58,7 +58,9 @@ def test_a_gate_without_an_owner_is_an_alert_of_the_default_route(monkeypatch):
 
 def test_versions_and_references_stay_apart_in_every_feature_rule():
     for rule in recording(NAMES):
-        if "feature" in rule["expr"]:
+        if rule["record"].startswith("wardline:design_effect"):  # monitors know no model: each keeps its own
+            assert "* on (gate, feature) group_left ()" in rule["expr"]
+        elif "feature" in rule["expr"]:
             assert "gate, model, reference, feature" in rule["expr"], rule
 
 
