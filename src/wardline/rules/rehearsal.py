@@ -2,7 +2,9 @@
 
 What Prometheus computes is held to `wardline.stats.psi` on the same whole counts, and each kind of traffic
 to whom it pages: like the reference nobody, drifted the owner, drifted but thin nobody; with a replica
-restarted in the middle the same; drifted, but of rows so dependent that it may be chance, nobody.
+restarted in the middle, or another owner at half of them, the same; drifted, but of rows so dependent that
+it may be chance, nobody. Faults of ours page where they burn the error budget, and not the one of a quiet
+night.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 from wardline.gate import Gate
 from wardline.monitor.plan import Binner
 from wardline.reference import Reference
-from wardline.rules.alerting import owner_of
-from wardline.rules.recording import BINS, CRITICAL, REFERENCE, TOGETHER, Names
+from wardline.rules.alerting import BURNS, owner_of
+from wardline.rules.recording import BINS, CRITICAL, REFERENCE, RESPONSES, TOGETHER, Names
 from wardline.stats.psi import psi
 
 EPSILON = 1e-9
@@ -52,11 +54,20 @@ class Rehearsal:
             self._case("drifted traffic while a replica restarts", drifted, restart=True),
             self._case("too few rows to say anything", thin),
             self._case("drifted traffic whose rows hang together", drifted, together=1e9),
+            self._case("drifted traffic while the gate changes hands", drifted, owners=("old", "new", "")),
+            self._faults("one answer in ten is a fault of ours", "0+90x90", "0+10x90", pages=True),
+            self._faults("a quiet night with one fault in two answers", "0x40 1x49", "0x86 1x3", pages=False),
         ]
         return {"rule_files": list(rules), "evaluation_interval": "1m", "tests": tests}
 
     def _case(
-        self, name: str, each_minute: Counts, *, restart: bool = False, together: float = 0.0
+        self,
+        name: str,
+        each_minute: Counts,
+        *,
+        restart: bool = False,
+        together: float = 0.0,
+        owners: Sequence[str] = (),
     ) -> dict[str, Any]:
         live = each_minute * self._minutes
         value = psi(self._counts, live).value
@@ -67,7 +78,8 @@ class Rehearsal:
             "name": name,
             "interval": "1m",
             "input_series": [
-                *self._live(each_minute, restart=restart), *self._fixed(), *self._together(together)
+                *self._live(each_minute, restart=restart), *self._fixed(), *self._together(together),
+                *self._owned(owners),
             ],
             "promql_expr_test": [{
                 "expr": f"sum by (gate) (abs({self._names.of('psi')} - {value!r}) < bool {EPSILON})",
@@ -119,6 +131,31 @@ class Rehearsal:
                 found.append({"series": name, "values": f"{rows}x{last}"})
             found.append({"series": self._name(CRITICAL, instance=instance), "values": f"{_CRITICAL}x{last}"})
         return found
+
+    def _faults(self, name: str, good: str, bad: str, *, pages: bool) -> dict[str, Any]:
+        """Answers and faults a minute, against the faster of the burn rates."""
+        window, _, factor = BURNS[0]
+        owner = owner_of(self._gate, "serving.errors")
+        labels = {"gate": self._gate.name, "severity": "alert", "signal": "serving.errors",
+                  "team": owner.team, "page": owner.page}  # fmt: skip
+        summary = f"faults of ours burn the error budget {factor:g} times too fast over {window}"
+        page = {
+            "exp_labels": {key: value for key, value in labels.items() if value},
+            "exp_annotations": {"summary": summary, "runbook": owner.runbook},
+        }
+        series = [
+            {"series": f'{RESPONSES}{{gate="{self._gate.name}", code="{code}"}}', "values": values}
+            for code, values in (("200", good), ("500", bad))
+        ]
+        alert = {"eval_time": "90m", "alertname": f"WardlineErrors{window}",
+                 "exp_alerts": [page] if pages else []}  # fmt: skip
+        return {"name": name, "interval": "1m", "input_series": series, "alert_rule_test": [alert]}
+
+    def _owned(self, owners: Sequence[str]) -> list[dict[str, str]]:
+        """Return what replicas say of who answers for the gate, each something else."""
+        said = [f'owner="{owner}", instance="r{place}"' for place, owner in enumerate(owners)]
+        name, values = f'wardline_gate_info{{gate="{self._gate.name}", ', f"1x{2 * self._minutes}"
+        return [{"series": f"{name}{each}}}", "values": values} for each in said]
 
     def _together(self, effect: float) -> list[dict[str, str]]:
         """Return what the monitor of one replica says of how its rows hang together; nothing for 0."""
