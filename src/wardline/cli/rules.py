@@ -28,6 +28,9 @@ _HEADER = "# Made by `wardline rules` from the gate's declaration: change the ga
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A directory.")
 @click.option("--window", default="1h", show_default=True, help="What drift is judged over, as 30m or 6h.")
+@click.option(
+    "--every", default="30s", show_default=True, help="How often the rules are evaluated, as 30s or 1m."
+)
 @click.option("--scrape", multiple=True, metavar="HOST:PORT", help="A replica; repeat it.")
 @click.option("--page", "pages", multiple=True, metavar="NAME=URL", help="The webhook of a page; repeat it.")
 @click.option("--default-page", default="http://127.0.0.1:9095/", show_default=True,
@@ -37,6 +40,7 @@ def rules(  # noqa: PLR0917 - click passes options by name
     targets: tuple[str, ...],
     out: Path,
     window: str,
+    every: str,
     scrape: tuple[str, ...],
     pages: tuple[str, ...],
     default_page: str,
@@ -48,15 +52,22 @@ def rules(  # noqa: PLR0917 - click passes options by name
     """
     if not (window[:-1].isdigit() and int(window[:-1]) and window[-1] in "mh"):
         raise click.UsageError(f"--window {window}: give minutes or hours, as 30m or 6h")
+    if not (every[:-1].isdigit() and int(every[:-1]) and every[-1] in "sm"):
+        raise click.UsageError(f"--every {every}: give seconds or minutes, as 30s or 1m")
     webhooks = dict(_pair(page) for page in pages)
-    made = [_made(load(target), window) for target in targets]
+    made = [_made(load(target), window, every) for target in targets]
     alerts = [alert for each in made for alert in each.alerts]
     job = made[0].gate.name if len(made) == 1 else "wardline"
     files = {
         "alertmanager.yml": routing(alerts, webhooks, default_page),
-        "prometheus.yml": _prometheus(
-            job, [each.file for each in made], scrape or ("127.0.0.1:3000",), alertmanager
-        ),
+        "prometheus.yml": {
+            "global": {"scrape_interval": min(every, "15s", key=_seconds), "evaluation_interval": every},
+            "rule_files": [each.file for each in made],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": list(scrape or ("127.0.0.1:3000",))}]}
+            ],
+        },
     }
     for each in made:
         files |= each.files
@@ -79,7 +90,7 @@ class _Made(NamedTuple):
     alerts: Sequence[Rule]
 
 
-def _made(gate: Gate, window: str) -> _Made:
+def _made(gate: Gate, window: str, every: str) -> _Made:
     if gate.reference_dir is None:
         raise click.UsageError(f"{gate.name} has no reference, so there is nothing to compare traffic with")
     try:
@@ -90,8 +101,8 @@ def _made(gate: Gate, window: str) -> _Made:
     alerts = alerting(gate, names)
     file = f"wardline-{gate.name}.rules.yml"
     groups = [
-        {"name": f"wardline-{gate.name}", "interval": "30s", "rules": recording(names)},
-        {"name": f"wardline-{gate.name}-alerts", "interval": "30s", "rules": alerts},
+        {"name": f"wardline-{gate.name}", "interval": every, "rules": recording(names)},
+        {"name": f"wardline-{gate.name}-alerts", "interval": every, "rules": alerts},
     ]
     files = {
         file: {"groups": groups},
@@ -111,13 +122,8 @@ def _say(gate: Gate, reference: bundles.Reference, out: Path, alerts: int) -> No
     console.print(f"promtool test rules {out / f'wardline-{gate.name}.tests.yml'}")
 
 
-def _prometheus(job: str, files: list[str], scrape: tuple[str, ...], alertmanager: str) -> dict[str, Any]:
-    return {
-        "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
-        "rule_files": files,
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(scrape)}]}],
-    }
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
 
 
 def _pair(text: str) -> tuple[str, str]:
