@@ -9,6 +9,7 @@ from guards import taxi
 from tests.launch.variants import line
 from wardline.launch import rehearsal
 from wardline.launch.lines import Status
+from wardline.settings import Settings, StoreSettings
 from wardline.stats.binomial import at_least
 from wardline.testing import FakeClock
 
@@ -35,6 +36,15 @@ def test_a_rate_is_judged_by_the_exact_binomial_tail_at_its_declared_false_alarm
     drawn = np.random.default_rng(7).binomial(rows, rate, 20_000)
     failed = [at_least(int(count), rows, rate) < rehearsal.FALSE_ALARM for count in drawn]
     assert np.mean(failed) <= rehearsal.FALSE_ALARM + 0.002
+
+
+def test_what_is_rehearsed_goes_to_no_store(tmp_path):
+    store = StoreSettings(url=str(tmp_path / "store"))
+    run = rehearsal.rehearse(
+        taxi.gate, Settings(home=tmp_path / "home", store=store), [taxi.gate.contract.examples[0]] * 30
+    )
+    assert not run.problems
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_log_that_cannot_be_written_is_red(tmp_path):

@@ -52,7 +52,7 @@ def said(text, folder):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", text], cwd=folder, capture_output=True, text=True,
-        timeout=240, check=False, env={**os.environ, "PATH": path, "PYTHONPATH": str(folder), "HOME": str(folder)},
+        timeout=240, check=False, env={**os.environ, "PATH": path, "PYTHONPATH": str(folder)},
     )  # fmt: skip
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     return done.stdout

@@ -21,7 +21,7 @@ from wardline.inference import Batch
 from wardline.launch.inspection import Inspection
 from wardline.launch.lines import Line, failed, passed, warned
 from wardline.predictor import Opened, Site
-from wardline.settings import Settings
+from wardline.settings import Settings, StoreSettings
 from wardline.stats.binomial import at_least
 from wardline.verdict import ACTIONS, Action
 
@@ -65,7 +65,7 @@ def rehearse(gate: Gate, settings: Settings, inputs: Sequence[str | Mapping[str,
     settings.home.mkdir(parents=True, exist_ok=True)
     payloads = [json.loads(each) if isinstance(each, str) else each for each in inputs]
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".check-") as folder:
-        aside = dataclasses.replace(settings, home=Path(folder))
+        aside = dataclasses.replace(settings, home=Path(folder), store=StoreSettings())
         now = [time.time()]
         opened = OpenGate(gate, lambda: now[0], *opening.open_parts(gate, aside, None, golden_rows=False))
         try:
