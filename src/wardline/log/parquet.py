@@ -31,6 +31,7 @@ GROUP_ROWS = 65_536
 _MARKED = len(MARK) + 16
 _MAGIC = b"PAR1"
 _PIECE = 1 << 20
+_USUAL = 1 << 16  # bytes that hold most footers
 _NEAR = 1 << 20  # a mark so near the end is one that the footer's length should have led to
 _PROBE_S = 120.0
 
@@ -93,24 +94,27 @@ def _footer(file: BinaryIO) -> tuple[int, int] | None:
     None where the file has no mark.
     """
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _NEAR))
-    tail = file.read()
+    tail = _last(file, _USUAL)
     if tail[-4:] != _MAGIC:
         raise DamagedError("it does not end as Parquet does")
-    place = len(tail) - 8 - int.from_bytes(tail[-8:-4], "little") - _MARKED
-    if place < 0 and len(tail) < size and size - len(tail) + place >= 0:  # a footer larger than most files
-        file.seek(size - len(tail) + place)
-        tail = file.read()
-        place = 0
+    length = int.from_bytes(tail[-8:-4], "little") + 8 + _MARKED
+    if len(tail) < length <= size:  # a footer larger than most
+        tail = _last(file, length)
+    place = len(tail) - length
     if place < 0 or tail[place : place + len(MARK)] != MARK:
-        if MARK in tail:
+        if MARK in _last(file, _NEAR):
             raise DamagedError("its footer is not as it was written")
         return None
     digits = place + _MARKED - 8
     crc = zlib.crc32(tail[digits + 8 :], zlib.crc32(tail[place:digits]))
     if tail[digits : digits + 8] != b"%08x" % crc:
         raise DamagedError("its footer is not as it was written")
-    return size - len(tail) + place, int(tail[digits - 8 : digits], 16)
+    return size - length, int(tail[digits - 8 : digits], 16)
+
+
+def _last(file: BinaryIO, count: int) -> bytes:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+    return file.read()
 
 
 def _crc(file: BinaryIO, size: int) -> int:
