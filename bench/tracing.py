@@ -18,7 +18,7 @@ from typing import Any
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from bench.path import Queue
@@ -26,7 +26,7 @@ from guards.employment import gate
 from wardline.monitor import report
 from wardline.monitor.signal import Signal, Standing
 from wardline.record import RecordSchema
-from wardline.serving import watched
+from wardline.serving import plain, watched
 from wardline.serving.bin_page import texts
 from wardline.serving.metrics import Metrics
 from wardline.settings import TraceSettings
@@ -150,8 +150,8 @@ def page(home: Path) -> None:
     whole = least_ms(lambda: [each.render() for each in pages])
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Watched(said))
-    grows = least_ms(lambda: [texts([(each._page, each._counts)], generate_latest) for each in pages])  # noqa: SLF001 - a part that grows with features
-    grows += least_ms(lambda: [generate_latest(registry) for _ in pages])
+    grows = least_ms(lambda: [texts([(each._page, each._counts)], plain.generate) for each in pages])  # noqa: SLF001 - a part that grows with features
+    grows += least_ms(lambda: [plain.generate(registry) for _ in pages])
     print(f"  /metrics of 20 gates x {features} features: {whole:.1f} ms CPU, of it {grows:.1f} for them; "
           f"x 50 features: {whole + grows * (50 / features - 1):.1f}")  # fmt: skip
 

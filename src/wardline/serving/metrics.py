@@ -14,7 +14,6 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
-from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import CollectorRegistry
 
@@ -23,6 +22,7 @@ from wardline.gate import Gate, OpenGate
 from wardline.health import alive
 from wardline.monitor import report
 from wardline.record import STAGES, Records
+from wardline.serving import plain
 from wardline.serving.bin_page import BinPage, Generate, texts
 from wardline.serving.bins import BinCounts, Key
 from wardline.serving.families import EDGES_US, Families, Together
@@ -241,7 +241,7 @@ def written(gates: Sequence[Families], *, openmetrics: bool) -> bytes:
     """Write each gate's families as Prometheus reads them, or as OpenMetrics, which has exemplars."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(gates[0] if len(gates) == 1 else Together(gates))
-    generate: Generate = generate_openmetrics if openmetrics else generate_latest
+    generate: Generate = generate_openmetrics if openmetrics else plain.generate
     made, end = generate(registry), b"# EOF\n" if openmetrics else b""
     rows = texts([(each.bins, each.counts) for each in gates if each.bins is not None], generate)
     return made.removesuffix(end) + rows + end
