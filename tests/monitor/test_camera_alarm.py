@@ -20,6 +20,7 @@ from wardline import LogSettings, Settings
 from wardline.cameras import Enrolment, remember
 from wardline.cli.target import watched
 from wardline.health import Held, load
+from wardline.monitor import report
 from wardline.monitor.evidence import told
 from wardline.monitor.process import Monitor
 from wardline.settings import TraceSettings
@@ -102,6 +103,10 @@ def test_a_firmware_update_pages_the_owner_holds_the_camera_and_is_over_when_it_
     assert "codec.requantised" in signal["says"]
     assert "level" in signal["says"]
     assert firing["evidence"]["samples"][signal["key"]]
+
+    said = report.load(field.home / "leaf")
+    assert said is not None
+    assert (said.followed, said.cameras["codec.requantised"], sum(said.cameras.values())) == (2, 1, 1)
 
     (hold,) = field.holds()
     assert (hold.column, hold.value, hold.severity) == ("camera", "field-1", "block")

@@ -100,7 +100,7 @@ def test_a_report_of_somebody_hostile_makes_no_series(tmp_path: Path) -> None:
         "pair", FAR - 9, FAR,
         tuple(Drifted(f"made up {i}", float(i), Standing.ALERT, 9) for i in range(5000)),
         {f"family{i}": {f"standing{i}": i} for i in range(5000)},
-        {f"kind{i}": i for i in range(5000)}, Labels(-1, 5, 10**9),
+        {f"kind{i}": i for i in range(5000)}, 9, Labels(-1, 5, 10**9),
     )  # fmt: skip
     few = len(page(served(tmp_path / "usual", made("pair", FAR - 9, FAR, SIGNALS, Labels(1, 1, 1)))))
     assert len(page(served(tmp_path / "flood", flood))) <= few

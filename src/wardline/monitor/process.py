@@ -151,7 +151,15 @@ class Monitor:
         health.save(self._health(now, coverage), self.home)
         until = now + self.watched.monitoring.age_s
         report.save(
-            report.made(self.watched.name, now, until, self.signals, self._labels.counted), self.folder
+            report.made(
+                self.watched.name,
+                now,
+                until,
+                self.signals,
+                self._labels.counted,
+                followed=len(self.cameras.watch.cameras),
+            ),
+            self.folder,
         )
         return events
 

@@ -57,7 +57,8 @@ class Labels(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """What was seen at `at` (seconds since the epoch); after `until` it is too old to go by.
 
-    `signals` counts signals by family and standing, `cameras` the cameras at which a kind of change lasts.
+    `signals` counts signals by family and standing, `cameras` the cameras at which a kind of change lasts, of
+    those that are `followed`.
     """
 
     gate: str
@@ -66,10 +67,13 @@ class Report(msgspec.Struct, frozen=True):
     drift: tuple[Drifted, ...] = ()
     signals: dict[str, dict[str, int]] = {}
     cameras: dict[str, int] = {}
+    followed: int = 0
     labels: Labels = Labels()
 
 
-def made(gate: str, at: float, until: float, signals: Sequence[Signal], labels: Labels) -> Report:
+def made(
+    gate: str, at: float, until: float, signals: Sequence[Signal], labels: Labels, *, followed: int = 0
+) -> Report:
     """Boil the signals of one look down."""
     counted: dict[str, dict[str, int]] = {}
     cameras = dict.fromkeys(CAMERA_KINDS, 0)
@@ -85,7 +89,7 @@ def made(gate: str, at: float, until: float, signals: Sequence[Signal], labels: 
         for signal in signals
         if signal.name == "drift.psi" and not signal.slice and signal.subject
     )
-    return Report(gate, at, until, drift, counted, cameras, labels)
+    return Report(gate, at, until, drift, counted, cameras, followed, labels)
 
 
 def _together(signal: Signal) -> float:

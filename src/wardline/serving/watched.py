@@ -30,14 +30,19 @@ def families(
     cameras = GaugeMetricFamily(
         "wardline_camera_changes", "Cameras at which a kind of change lasts", labels=["gate", "kind"]
     )
+    followed = GaugeMetricFamily(
+        "wardline_cameras_followed", "Cameras that the monitor follows", labels=["gate"]
+    )  # fmt: skip
     if told is not None:
+        if pictures:
+            followed.add_metric([gate], told.followed)
         for family in FAMILIES:
             counted = told.signals.get(family, {})
             for standing in SEVERITY:
                 signals.add_metric([gate, family, standing.value], counted.get(standing.value, 0))
         for kind in (*CAMERA_KINDS, "other") if pictures else ():
             cameras.add_metric([gate, kind], told.cameras.get(kind, 0))
-    yield from (signals, cameras)
+    yield from (signals, cameras, followed)
     yield from _labels(gate, told)
 
 
