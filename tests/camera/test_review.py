@@ -70,6 +70,16 @@ def test_one_re_encoded_frame_is_enough(tmp_path: Path) -> None:
     assert (event.kind, event.place, event.stop) == ("codec.requantised", AT, AT + 1)
 
 
+def test_a_change_goes_on_after_one_frame_that_shows_yet_another(tmp_path: Path) -> None:
+    def saved(frame: Frame) -> bytes:
+        later = np.array_equal(frame, taken(AT + 3))
+        return jpeg(frame, 60, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1) if later else ())
+
+    found = reviewed(folder(tmp_path / "a", saved)).events
+    assert [(each.place, each.stop) for each in found] == [(AT, COUNT), (AT + 3, AT + 4)]
+    assert {each.kind for each in found} == {"codec.requantised"}
+
+
 @pytest.mark.parametrize(
     ("change", "kinds"),
     [

@@ -104,12 +104,26 @@ def header_runs(headers: Sequence[codec.Header], known: codec.Known, most: int =
         for kind in dict.fromkeys(change.cause for change in changes):
             these = tuple(change for change in changes if change.cause == kind)
             runs = found.setdefault(kind, [])
-            if runs and runs[-1].stop == index and _seen(runs[-1].changes) == _seen(these):
-                runs[-1] = runs[-1]._replace(stop=index + 1, frames=runs[-1].frames + 1)
-            else:
+            goes_on = _going_on(runs, index, _seen(these))
+            if goes_on is None:
                 runs.append(HeaderRun(kind, index, index + 1, 1, these))
+            else:
+                start = runs[goes_on].start
+                runs[goes_on] = runs[goes_on]._replace(stop=index + 1, frames=index + 1 - start)
     told = (_together(runs) if len(runs) > most else runs for runs in found.values())
     return sorted((run for runs in told for run in runs), key=lambda run: run.start)
+
+
+def _going_on(runs: Sequence[HeaderRun], index: int, shown: set[str]) -> int | None:
+    """Find the run that frame `index` continues, be it after others that showed yet another change."""
+    reached = index
+    for place in range(len(runs) - 1, -1, -1):
+        run = runs[place]
+        if run.stop in (reached, index):
+            if _seen(run.changes) == shown:
+                return place
+            reached = run.start if run.stop == reached else reached
+    return None
 
 
 def _seen(changes: Iterable[codec.Change]) -> set[str]:
