@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -52,16 +53,20 @@ def trace_context(traceparent: str | None, scope: MutableMapping[str, Any] | Non
     False
     """
     if traceparent is None:
-        ids = _hex(24)
+        ids = random_hex(24)
         return TraceContext(ids[:32], ids[32:], False, scope=scope)
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is not None:
         version, trace_id, parent_id, flags, more = found.groups()
         known = version != "ff" and (version != "00" or more is None)
         if known and trace_id.strip("0") and parent_id.strip("0"):
-            return TraceContext(trace_id, _hex(8), bool(int(flags, 16) & 1), parent_id, scope=scope)
-    return TraceContext(_hex(16), _hex(8), False, scope=scope)
+            return TraceContext(trace_id, random_hex(8), bool(int(flags, 16) & 1), parent_id, scope=scope)
+    return TraceContext(random_hex(16), random_hex(8), False, scope=scope)
 
+
+_OWN = random.Random()  # noqa: S311 - ids tell requests apart and keep no secret
+_BITS = _OWN.getrandbits
+os.register_at_fork(after_in_child=_OWN.seed)  # two workers with one state would give the same ids
 
 CALLER: ContextVar[TraceContext | None] = ContextVar("wardline_caller", default=None)
 """The trace of the request being answered, for what is asked of other servers on its behalf."""
@@ -128,9 +133,9 @@ def request_id(given: str | None = None) -> str:
     """
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return f"{time.time_ns() // 1_000_000:012x}{_hex(10)}"
+    return f"{time.time_ns() // 1_000_000:012x}{random_hex(10)}"
 
 
-def _hex(size: int) -> str:
-    """Return so many random bytes as hex; ids tell requests apart and keep no secret."""
-    return f"{random.getrandbits(8 * size) or 1:0{2 * size}x}"
+def random_hex(size: int) -> str:
+    """Return so many random bytes as hex, from a generator of our own: a caller's seed is left alone."""
+    return f"{_BITS(8 * size) or 1:0{2 * size}x}"

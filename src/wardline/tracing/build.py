@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,7 +12,7 @@ import msgspec
 from opentelemetry.sdk.trace import SpanLimits
 
 from wardline.record import Records, RecordSchema, verdict_of
-from wardline.telemetry import TraceContext, child_id
+from wardline.telemetry import TraceContext, child_id, random_hex
 from wardline.tracing.attributes import HIDDEN, http_of, limit
 from wardline.tracing.refusal import Refused, refusal
 from wardline.tracing.trace import CLIENT, INTERNAL, SERVER, Event, Span, Trace, Value
@@ -270,7 +269,7 @@ def _guard(panel: Span, name: str, begin: int, end: int) -> Span:
 
 def _new_id() -> str:
     """Make a span's id; only a rung's must be known to others before it is built."""
-    return f"{random.getrandbits(64) or 1:016x}"
+    return random_hex(8)
 
 
 def _answer(verdict: Verdict) -> dict[str, Value]:
