@@ -23,7 +23,7 @@ _OK = Severity.OK.value
 _WEIGHT = {severity: place for place, severity in enumerate(Severity)}
 
 
-class Kept(msgspec.Struct):
+class Kept(msgspec.Struct, gc=False):
     """A request whose trace is kept: what it left, who asked, why it is kept and since when it waits."""
 
     records: Records
@@ -60,8 +60,10 @@ class Builder:
         if broke:
             root.error = broke
             root.attributes["error.type"] = broke
+        most, length = self.limits.max_span_attributes, self.limits.max_span_attribute_length
         for span in spans:
-            limit(span, self.limits)
+            if span.events or length is not None or len(span.attributes) > (most or 0):
+                limit(span, self.limits)
         state = "" if context is None else context.tracestate
         return Trace(records.trace_id, spans, self.resource, state)
 

@@ -9,13 +9,15 @@ import msgspec
 
 SCOPE = "wardline"
 ERROR = 2  # OTLP's status code of a span that failed
+_encode = msgspec.json.Encoder().encode
 _NAMED = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 INTERNAL, SERVER, CLIENT = 1, 2, 3  # OTLP's span kinds
 
+# What waits to be sent is no cycle, and not for Python's collector to walk through: hence `gc=False`.
 Value = str | bool | int | float | list[str] | list[float]
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """Something that was noted at one moment of a span; `time` in nanoseconds since the epoch."""
 
     name: str
@@ -23,7 +25,7 @@ class Event(msgspec.Struct):
     attributes: dict[str, Value]
 
 
-class Span(msgspec.Struct):
+class Span(msgspec.Struct, gc=False):
     """One stretch of work; `start` and `end` in nanoseconds since the epoch. `error` says what failed."""
 
     name: str
@@ -37,7 +39,7 @@ class Span(msgspec.Struct):
     kind: int = INTERNAL
 
 
-class Trace(msgspec.Struct):
+class Trace(msgspec.Struct, gc=False):
     """The spans of one request, the root first, and who made them."""
 
     trace_id: str
@@ -54,7 +56,7 @@ class Trace(msgspec.Struct):
 def line(trace: Trace) -> bytes:
     """Write a trace as one line of OTLP JSON, the format of OpenTelemetry's file exporter."""
     spans = [_json_span(trace, span) for span in trace.spans]
-    return msgspec.json.encode(
+    return _encode(
         {"resourceSpans": [{
             "resource": _json_resource(trace.resource),
             "scopeSpans": [{"scope": {"name": SCOPE}, "spans": spans}],
