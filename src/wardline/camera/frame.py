@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from wardline.fields import Row
@@ -54,6 +55,18 @@ class _Picture:
 Picture = Annotated[Any, _Picture()]
 
 
+class Film:
+    """What the contract decoded of one frame, and what was made of it since."""
+
+    __slots__ = ("fitted", "header", "pixels", "sample", "statistics")
+
+    def __init__(self, pixels: Pixels | None, header: Header | None) -> None:
+        self.pixels, self.header = pixels, header
+        self.fitted: dict[tuple[int, int], Pixels] = {}
+        self.sample: Sample | None = None
+        self.statistics: Statistics | None = None
+
+
 class Frame(Row):
     """A frame as a caller sends it. Subclass it to ask for more: each field is also a header `x-<field>`.
 
@@ -68,56 +81,58 @@ class Frame(Row):
     camera: Annotated[str, Field(min_length=1, max_length=64)]
     firmware: Annotated[str, Field(min_length=1, max_length=64)]
 
-    _pixels: Pixels | None = PrivateAttr(default=None)
-    _header: Header | None = PrivateAttr(default=None)
-    _fitted: dict[tuple[int, int], Pixels] = PrivateAttr(default_factory=dict)
-    _sample: Sample | None = PrivateAttr(default=None)
-    _statistics: Statistics | None = PrivateAttr(default=None)
+    @cached_property
+    def film(self) -> Film:
+        """What was decoded and measured; pydantic's private attributes would cost 4 µs a read."""
+        return Film(None, None)
 
     def developed(self, pixels: Pixels, header: Header | None) -> Self:
         """Take what the contract decoded, once."""
-        self._pixels, self._header = pixels, header
+        self.__dict__["film"] = Film(pixels, header)
         return self
 
     @property
     def pixels(self) -> Pixels:
         """The decoded picture, upright: uint8 (height, width, 3) BGR, or (height, width) grey."""
-        if self._pixels is None:
+        if self.film.pixels is None:
             raise ValueError("this frame was not admitted by a Frames contract: nothing is decoded")
-        return self._pixels
+        return self.film.pixels
 
     @property
     def header(self) -> Header | None:
         """What the bytes say; `None` for a frame that came as pixels."""
-        return self._header
+        return self.film.header
 
     @property
     def measured(self) -> bool:
         """Whether tiles and thumbnail were taken already."""
-        return self._sample is not None
+        return self.film.sample is not None
 
     @property
     def sampled(self) -> Sample:
         """The tiles and the thumbnail that statistics are measured on, taken once."""
-        if self._sample is None:
-            self._sample = sample(self.pixels)
-        return self._sample
+        film = self.film
+        if film.sample is None:
+            film.sample = sample(self.pixels)
+        return film.sample
 
     @property
     def statistics(self) -> Statistics:
         """What the frame says of its camera, measured once."""
-        if self._statistics is None:
-            self._statistics = statistics(self.sampled)
-        return self._statistics
+        film = self.film
+        if film.statistics is None:
+            film.statistics = statistics(self.sampled)
+        return film.statistics
 
     def fitted(self, height: int, width: int) -> Pixels:
         """Return the picture in colour, resized for a model; each size is made once."""
         size = (height, width)
-        if size not in self._fitted:
+        fitted = self.film.fitted
+        if size not in fitted:
             pixels = self.pixels
             if pixels.ndim == 2:
                 pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
             smaller = pixels.shape[0] >= height and pixels.shape[1] >= width
             how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            self._fitted[size] = np.asarray(cv2.resize(pixels, (width, height), interpolation=how), np.uint8)
-        return self._fitted[size]
+            fitted[size] = np.asarray(cv2.resize(pixels, (width, height), interpolation=how), np.uint8)
+        return fitted[size]
