@@ -15,6 +15,7 @@ ALL = (
     "tracing",
     "camera_cost",
     "camera_drift",
+    "phenocam",
     "labels",
     "monitor",
     "fleet_sim",

@@ -12,6 +12,8 @@ With DATA, real folders are looked through too.
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +128,21 @@ def peers(every: list[Stream], run_length: float) -> None:
         table(name, delays)
 
 
+def alibi(path: Path) -> None:
+    """Run alibi-detect's online detector, set to our run length, in its own environment."""
+    python = Path(".venv-peers/bin/python")
+    if not python.is_file():
+        print("alibi-detect: no .venv-peers here")
+        return
+    told = subprocess.run(
+        [python, "bench/camera_alibi.py", path, str(RUN_LENGTH), str(PEERS)],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    found = json.loads(told)
+    every = found["frames"] / max(found["alarms"], 1)
+    print(f"alibi-detect CVMDriftOnline, set to {RUN_LENGTH}: one alarm in {every:.0f} clean frames")
+
+
 def folders(data: Path) -> None:
     from wardline.camera.folder import frames, listed  # noqa: PLC0415 - only where folders are asked for
     from wardline.camera.review import review  # noqa: PLC0415 - as above
@@ -155,6 +172,7 @@ def main() -> None:
         )
         print(f"  {cause:20}", *(f"{each:.2f}" for each in rates))
     peers(every, run_length)
+    alibi(Path(sys.argv[1]))
     confusion = naming(every)
     print(f"cause named right from 24 frames, medium and large: {np.trace(confusion) / confusion.sum():.3f}")
     for cause, row in zip(CAUSES, confusion, strict=True):
