@@ -15,6 +15,7 @@ ALL = (
     "tracing",
     "camera_cost",
     "camera_drift",
+    "camera_days",
     "phenocam",
     "labels",
     "monitor",
