@@ -169,7 +169,7 @@ def speed(rows: int) -> None:
         measured(asked)  # once for the bytecode
         ours, _, peak, _ = min(measured(asked) for _ in range(3))
         print(f"| wardline drift | {ours:.1f} | | {peak:.2f} | 1 |", flush=True)
-        for peer in ("nannyml", "evidently", "alibi-detect"):
+        for peer in ("whylogs", "nannyml", "evidently", "alibi-detect"):
             arrays = [str(each.with_suffix(".npz")) for each in (one, other)]
             command = [str(PEERS), "-P", str(WORKER), "--speed", *arrays, peer]
             try:

@@ -64,7 +64,30 @@ def river(reference, live, window):
     yield from fired[: len(live) // window * window].reshape(-1, window).any(axis=1).tolist()
 
 
+def whylogs(reference, live, _window):
+    """Profiles of both, and Hellinger's distance over thirty bins of their sketches, its default.
+
+    Its own module for that does not load without IPython: the distance is written out.
+    """
+    import whylogs as why
+
+    views = [why.log(pandas=each).view() for each in (reference, live)]
+    fired = False
+    for name in live.columns:
+        one, other = (view.get_column(name).get_metric("distribution").kll.value for view in views)
+        low = min(one.get_min_value(), other.get_min_value())
+        high = max(one.get_max_value(), other.get_max_value())
+        edges = np.linspace(low, high, 31)[1:-1].tolist()
+        p, q = (np.sqrt(np.array(each.get_pmf(edges))) for each in (one, other))
+        fired |= bool(np.sqrt(((p - q) ** 2).sum() / 2) >= 0.4)
+    yield fired
+
+
 PEERS = {"evidently": evidently, "nannyml": nannyml, "alibi-detect": alibi_detect, "river": river}
+"""What watches streams."""
+
+REPORTS = {**PEERS, "whylogs": whylogs}
+"""What makes a report of two tables."""
 
 
 def table(path):
@@ -100,7 +123,7 @@ def stream(path, reference_rows, window, change):
 def speed(first, second, peer):
     reference, live = table(first), table(second)
     began = time.process_time(), time.perf_counter()
-    list(PEERS[peer](reference, live, len(live)))
+    list(REPORTS[peer](reference, live, len(live)))
     spent = time.process_time() - began[0], time.perf_counter() - began[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({"cpu_s": round(spent[0], 1), "wall_s": round(spent[1], 1), "gb": round(peak, 2)}))

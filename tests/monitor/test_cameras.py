@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
@@ -155,3 +157,19 @@ def test_the_state_of_every_camera_is_kept_and_goes_on() -> None:
     assert len(expected) == 2
     size = len(packed(whole))
     assert size < 16 * 1024
+
+
+def test_a_camera_holds_less_than_it_says() -> None:
+    rows, watch = stream(130, 4, 2.0 * fleet().signatures[fleet().kinds.index("sensor.noise")], 100), Watch()
+    list(watch.take(records(rows, "first")))
+    tracemalloc.start()
+    for place in range(4):
+        list(watch.take(records(rows, f"field-{place}")))
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0]
+    assert len(watch.open()) == 5  # a change that lasts is what takes most
+    watch.cameras.clear()
+    gc.collect()
+    each = (held - tracemalloc.get_traced_memory()[0]) / 4
+    tracemalloc.stop()
+    assert 8_000 < each < 20 * 1024

@@ -120,7 +120,7 @@ class Range(Habit):
 
 
 class Camera:
-    """One camera's state, under 16 KiB."""
+    """One camera's state: 10 KiB, and under 20 while a change lasts."""
 
     def __init__(self) -> None:
         self.detector = Detector()

@@ -71,7 +71,7 @@ class Detector:
     def __init__(self, known: Fleet | None = None) -> None:
         self.known = known or fleet()
         self.rows = np.full((_KEPT, len(Statistics._fields)), np.nan, np.float32)
-        self.past = self.rows[:0]
+        self.past = self.rows[:0].copy()  # a view would hold on to the first rows
         self.frames = self.filled = self.judged = 0
         self.still = self.known.still**2
         self.loud = np.ones(len(self.known.quick))
