@@ -60,8 +60,8 @@ class Line:
 
     def __init__(self, most_ms: float = inf, clock: Callable[[], float] = time.monotonic) -> None:
         self.length = 0
-        self.servers = 1
-        """How many are worked on at once."""
+        self.servers, self.few = 1, _FEW
+        """How many are worked on at once, and how many are always let in."""
         self._most_s, self._clock = most_ms / 1000, clock
         self._apart_s = 0.0
         self._left_at = self._clear_at = clock()
@@ -79,11 +79,6 @@ class Line:
             self._apart_s += _LEARN * (apart - self._apart_s) if self._apart_s else apart
         self._left_at = now
         self.length -= 1
-
-    @property
-    def few(self) -> int:
-        """How many are always let in."""
-        return max(2 * self.servers, _FEW)
 
     def full(self, coming: int) -> bool:
         """Say whether it stands and is long enough; `coming` are about to join it."""
@@ -107,7 +102,14 @@ class Slots:
         self.most = most
         self.taken = 0
         self.line = Line(line_ms)
+        self.few = min(most, self.line.few)
+        """How many are let in without a look at the line."""
         self._coming = 0
+
+    def serve(self, servers: int) -> None:
+        """Say how many are worked on at once."""
+        self.line.servers, self.line.few = servers, max(2 * servers, _FEW)
+        self.few = min(self.most, self.line.few)
 
     @property
     def full(self) -> bool:
@@ -116,13 +118,13 @@ class Slots:
 
     def take(self) -> None:
         """Take a slot, or raise BusyError."""
-        if self.full:
+        if self.taken >= self.few and self.full:
             raise BusyError(self.busy)
         self.taken += 1
 
     def crowded(self, here: Exchange | None) -> bool:
         """Whether so many may be there that each must be counted before the first of them is worked on."""
-        return here is None or here.alive > self.line.few
+        return here is None or here.alive > self.few
 
     @property
     def busy(self) -> str:

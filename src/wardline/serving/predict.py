@@ -55,7 +55,7 @@ class Predict(Bounded):
 
         def admit() -> Admitted:
             if kind == "json":
-                level = _ROWS_AT if is_batch(body) else 0
+                level = _ROWS_AT if len(body) > most and is_batch(body) else 0
                 outline.check(body, deepest=self._limits.max_depth, most=most, level=level)
             return limit_rows(contract.admit(payload, gate.clock()), most)
 

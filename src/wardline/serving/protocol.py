@@ -83,7 +83,7 @@ class Patient(HttpToolsProtocol):
             self._refuse(431, f"the head is over {most}")
             return
         state = self._rooms.get(self.url)
-        if state is not None and self._idle():
+        if state is not None and len(self.tasks) >= state.slots.few and self._idle():
             if state.slots.full:
                 self._turn_away(state)
                 return

@@ -70,7 +70,7 @@ class State:
             # Who waits for the disk waits in a thread: on the loop nobody could share the wait.
             waits = self.settings.log.ack == "durable"
             self.inline = not waits and _inline(self.opened, self.settings.serving.inline_ms)
-            self.slots.line.servers = 1 if self.inline else _threads(self.gate, self.settings)
+            self.slots.serve(1 if self.inline else _threads(self.gate, self.settings))
             self.metrics.open(self.opened)
 
     async def keep_opening(self, every_s: float = 1.0) -> None:
