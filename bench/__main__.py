@@ -19,6 +19,7 @@ ALL = (
     "phenocam",
     "labels",
     "monitor",
+    "budget",
     "fleet_sim",
     "audit",
     "drift_peers",

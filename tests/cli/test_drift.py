@@ -135,9 +135,10 @@ def test_rows_that_depend_on_each_other_are_worth_fewer(tmp_path: Path) -> None:
     (naive,) = told(tmp_path / "a.parquet", tmp_path / "b.parquet", "--columns", "x")["signals"]
     (timed,) = told(tmp_path / "a.parquet", tmp_path / "b.parquet", "--time", "at")["signals"]
     assert naive["effective_rows"] == 2000
-    assert timed["effective_rows"] < 200
     assert timed["psi"] == naive["psi"]
-    assert timed["p_value"] > naive["p_value"]
+    # The walk hangs together for longer than the file lasts: nobody can tell what its rows are worth.
+    assert (timed["effective_rows"], timed["p_value"], timed["standing"]) == (None, None, "insufficient")
+    assert naive["standing"] == "warn"
 
 
 def test_with_times_the_trend_shows_since_when(pair: tuple[Path, Path], tmp_path: Path) -> None:

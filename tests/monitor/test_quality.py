@@ -69,3 +69,27 @@ def test_a_share_at_its_limit_stays_below_the_level() -> None:
             alarms += settle([signal], 0.05)[0].standing is Standing.ALERT
             looks += 1
     assert alarms <= 0.05 * looks + 3 * np.sqrt(0.05 * looks)
+
+
+def test_rows_that_are_often_alike_are_no_duplicates_and_a_repeated_batch_is() -> None:
+    def stands(repeated: bool) -> Signal:
+        rng = np.random.default_rng(7)
+        ladder, at = Ladder(Plan(KNOWN)), START
+        for place in range(30):
+            rows = 200
+            ages = rng.choice([30.0, 40.0, 50.0], rows)  # a few whole numbers: rows meet by chance
+            incomes = rng.choice([2.0, 3.0], rows)
+            if repeated and place >= 27:
+                ages, incomes = np.full(rows, 40.0), np.full(rows, 3.0)
+            made = requests(rng, rows, at=at, rate=RATE, age=ages.tolist(), income=incomes.tolist())
+            ladder.add(read(KNOWN, made), "host")
+            at += rows / RATE
+        found = settle(list(quality.repeats(Sight(ladder, ladder.now))), LEVEL)
+        return next(each for each in found if each.name == "quality.duplicate")
+
+    assert stands(repeated=False).standing is Standing.OK
+    assert stands(repeated=True).standing is Standing.ALERT
+    fresh = Ladder(Plan(KNOWN))
+    fresh.add(read(KNOWN, requests(np.random.default_rng(8), 900, at=START, rate=RATE)), "host")
+    found = settle(list(quality.repeats(Sight(fresh, fresh.now))), LEVEL)
+    assert [e.standing for e in found if e.name == "quality.duplicate"] == [Standing.INSUFFICIENT]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from wardline.monitor.judge import compare, exceed
-from wardline.monitor.plan import OOD_BINS
-from wardline.monitor.sight import Counts, Sight, View
+from wardline.monitor.judge import compare
+from wardline.monitor.plan import OOD_BINS, Plan
+from wardline.monitor.sight import Counts, Sight, View, rate
 from wardline.monitor.signal import Signal
 from wardline.verdict import STERNNESS, Action, Coverage
 
@@ -37,14 +38,14 @@ def answers(sight: Sight) -> Iterator[Signal]:
         yield compare(
             Signal("model.prediction", name, says=f"what {name} answers, against the training data"),
             binner.profile.counts, view.counts(span), sight.limits,
-            blocks=view.series(span), label=binner.label,
+            blocks=view.series(span), slower=view.slower(span), label=binner.label,
         )  # fmt: skip
     if plan.confidence is not None and plan.confidence.profile.rows:
         span = plan.sliced["confidence"]
         yield compare(
             Signal("model.confidence", says="how sure the primary is, against the training data"),
             plan.confidence.profile.counts, view.counts(span), sight.limits,
-            blocks=view.series(span), label=plan.confidence.label,
+            blocks=view.series(span), slower=view.slower(span), label=plan.confidence.label,
         )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ def strangeness(sight: Sight) -> Iterator[Signal]:
     uniform = np.full(OOD_BINS, max(1, ranks // OOD_BINS), dtype=np.int64)
     yield compare(
         Signal("model.ood", says="p-values of strangeness, against uniform ones"),
-        uniform, view.counts(span), sight.limits, blocks=view.series(span), label=_decile,
+        uniform, view.counts(span), sight.limits,
+        blocks=view.series(span), slower=view.slower(span), label=_decile,
     )  # fmt: skip
 
 
@@ -80,36 +82,37 @@ def outcomes(sight: Sight) -> Iterator[Signal]:
     launch = plan.watched.launch
     told = {Action.FALLBACK: launch.fallback_rate, Action.ABSTAIN: launch.abstain_rate, Action.FLAG: None}
     for view in sight.views:
-        actions, held = view.series(plan.sliced["action"]), view.series(plan.sliced["held"])[:, 0]
         for action, most in told.items():
-            events = actions[:, STERNNESS[action]]
-            if action is Action.FALLBACK:
-                events = np.maximum(0, events - held)
             limit = USUAL[action] if most is None else most
-            says = f"rows that end in {action.value}"
-            yield _share(
-                sight, view, f"model.{action.value}", events, actions.sum(axis=1) - held, limit, says
-            )
-        coverage = view.series(plan.sliced["coverage"])
-        void = coverage[:, _VOID]
-        if (coverage.sum(axis=1) > void).any():  # a gate that states no sets or intervals promises nothing
-            answered = coverage.sum(axis=1)
-            free = answered - np.minimum(held, answered)
-            says = "answers whose coverage is void"
-            yield _share(sight, view, "model.coverage", np.maximum(0, void - held), free, UNCOVERED, says)
-        compared = view.series(plan.sliced["compared"])[:, 0]
-        if compared.any():
-            differs = view.series(plan.sliced["differs"])[:, 0]
-            says = "rows on which two models differ"
-            yield _share(sight, view, "model.disagreement", differs, compared, DIFFERING, says)
+            signal = Signal(f"model.{action.value}", "", view.name, says=f"rows that end in {action.value}")
+            yield rate(signal, view, partial(_ended, plan, action), sight.rate(limit))
+        promised = view.counts(plan.sliced["coverage"])
+        if promised.sum() > promised[_VOID]:  # a gate that states no sets or intervals promises nothing
+            signal = Signal("model.coverage", "", view.name, says="answers whose coverage is void")
+            yield rate(signal, view, partial(_voided, plan), sight.rate(UNCOVERED))
+        if view.counts(plan.sliced["compared"]).any():
+            signal = Signal("model.disagreement", "", view.name, says="rows on which two models differ")
+            yield rate(signal, view, partial(_differing, plan), sight.rate(DIFFERING))
 
 
-def _share(  # noqa: PLR0917 - one private form for six shares
-    sight: Sight, view: View, name: str, events: Counts, rows: Counts, limit: float, says: str
-) -> Signal:
-    start = len(events) - view.used
-    table = np.stack([events, np.maximum(0, rows - events)], axis=1)
-    return exceed(
-        Signal(name, "", view.name, says=says), int(events[start:].sum()), int(rows[start:].sum()),
-        sight.rate(limit), blocks=table,
-    )  # fmt: skip
+def _ended(plan: Plan, action: Action, view: View) -> Counts:
+    """Count rows that ended so, and others, by stretch; held rows fall back because they are told to."""
+    actions, held = view.series(plan.sliced["action"]), view.series(plan.sliced["held"])[:, 0]
+    events = actions[:, STERNNESS[action]]
+    if action is Action.FALLBACK:
+        events = np.maximum(0, events - held)
+    return _against(events, actions.sum(axis=1) - held)
+
+
+def _voided(plan: Plan, view: View) -> Counts:
+    coverage, held = view.series(plan.sliced["coverage"]), view.series(plan.sliced["held"])[:, 0]
+    answered = coverage.sum(axis=1)
+    return _against(np.maximum(0, coverage[:, _VOID] - held), answered - np.minimum(held, answered))
+
+
+def _differing(plan: Plan, view: View) -> Counts:
+    return _against(view.series(plan.sliced["differs"])[:, 0], view.series(plan.sliced["compared"])[:, 0])
+
+
+def _against(events: Counts, rows: Counts) -> Counts:
+    return np.stack([events, np.maximum(0, rows - events)], axis=1)

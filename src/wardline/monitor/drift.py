@@ -42,7 +42,7 @@ def _against_reference(sight: Sight, view: View, name: str) -> Signal:
     return compare(
         Signal("drift.psi", name, says=f"{name} against the training data"),
         binner.profile.counts, view.counts(span), sight.limits,
-        blocks=view.series(span), label=binner.label,
+        blocks=view.series(span), slower=view.slower(span), label=binner.label,
     )  # fmt: skip
 
 
@@ -78,7 +78,8 @@ def _slice(sight: Sight, view: View, names: list[str]) -> Iterator[Signal]:
         yield compare(
             Signal("drift.psi", name, view.name, says=f"{name} where {view.name}, against its own past"),
             span.of(past), view.counts(span), sight.limits,
-            blocks=view.series(span), label=plan.binners[name].label, dependent=True,
+            blocks=view.series(span), slower=view.slower(span),
+            label=plan.binners[name].label, dependent=True,
         )  # fmt: skip
 
 
@@ -106,5 +107,5 @@ def cohorts(sight: Sight) -> Iterator[Signal]:
             yield compare(
                 Signal("drift.cohort", what, name, says=f"{what} of {name}"),
                 base.counts(span), view.counts(span), sight.limits,
-                blocks=view.series(span), label=binners[what].label, dependent=True,
+                blocks=view.series(span), slower=view.slower(span), label=binners[what].label, dependent=True,
             )  # fmt: skip

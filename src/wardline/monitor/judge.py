@@ -34,6 +34,7 @@ def compare(
     limits: Limits,
     *,
     blocks: NDArray[np.int64] | None = None,
+    slower: NDArray[np.int64] | None = None,
     label: Callable[[int], str] = str,
     dependent: bool = False,
 ) -> Signal:
@@ -41,15 +42,16 @@ def compare(
 
     The effect is the PSI. Its p-value counts dependent rows for what they are worth: `blocks`, shape
     (stretches, bins), are counts of the same column in sequence, from which the dependence is estimated
-    (`stats.dependence`); None says that rows are known to be independent. The dependence is only looked for
-    where it could change the answer. `dependent` says that the reference's rows hang together as well.
+    (`stats.dependence`), `slower` the same over longer stretches; None says that rows are known to be
+    independent. The dependence is only looked for where it could change the answer. `dependent` says that
+    the reference's rows hang together as well.
     """
     rows = int(window.sum())
     found = psi(reference, window)
     given = Dependence()
     p_value = found.p_value
     if blocks is not None and found.value >= limits.warn and rows >= limits.rows:
-        given = dependence(blocks)
+        given = dependence(blocks, slower)
         p_value = math.nan
         if given.known:
             p_value = psi(
@@ -76,6 +78,7 @@ def exceed(
     limits: Limits,
     *,
     blocks: NDArray[np.int64] | None = None,
+    slower: NDArray[np.int64] | None = None,
     looks: int = 1,
 ) -> Signal:
     """Judge a share against the most it may be, by the exact binomial tail at that share.
@@ -89,7 +92,7 @@ def exceed(
     p_value = 1.0
     if share >= limits.warn and rows >= limits.rows:
         if blocks is not None:
-            given = dependence(blocks)
+            given = dependence(blocks, slower)
         against = limits.alert if share >= limits.alert else limits.warn
         p_value = math.nan
         if given.known:

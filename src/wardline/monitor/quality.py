@@ -12,10 +12,11 @@ import numpy as np
 
 from wardline.features import Kind
 from wardline.monitor.judge import Limits, exceed
-from wardline.monitor.plan import PRINTS, ROW_PRINTS, Span
-from wardline.monitor.sight import Counts, Sight, View
+from wardline.monitor.plan import PRINTS, Span
+from wardline.monitor.sight import Counts, Sight, View, rate
 from wardline.monitor.signal import Signal
 from wardline.stats.intervals import wilson
+from wardline.stats.student import upper
 from wardline.verdict import STERNNESS, Action
 
 REJECTED = 0.05
@@ -24,6 +25,8 @@ FROZEN = 0.9
 """Share of rows with one and the same value from which a sensor that usually moves counts as frozen."""
 REPEATED = 0.1
 """Share of rows that may be repeats of others in the window."""
+LEAST_PAST = 8
+"""Windows of the past from which it is known how often rows are alike."""
 HOURS = 12
 """Past hours of a source from which its usual volume is known."""
 
@@ -39,11 +42,8 @@ def rates(sight: Sight) -> Iterator[Signal]:
     for view in sight.views:
         yield from _columns(sight, view)
         span = sight.ladder.plan.sliced["action"]
-        table = _others(view.series(span), _REJECT)
-        yield exceed(
-            Signal("quality.reject", "", view.name, says="rows that break the contract"),
-            int(view.counts(span)[_REJECT]), view.rows, sight.rate(REJECTED), blocks=table,
-        )  # fmt: skip
+        signal = Signal("quality.reject", "", view.name, says="rows that break the contract")
+        yield rate(signal, view, partial(_share_of, span, _REJECT), sight.rate(REJECTED))
 
 
 def _columns(sight: Sight, view: View) -> Iterator[Signal]:
@@ -59,7 +59,7 @@ def _columns(sight: Sight, view: View) -> Iterator[Signal]:
         if usual[0] > 2 * monitoring.missing_rate:  # a gap that training had and that is gone is news too
             limit = 1.0 - usual[0] + monitoring.missing_rate
             signal = Signal("quality.filled", name, view.name, says=f"{name} is there where it was missing")
-            yield _rate(signal, view, _share_of(span, null, view)[:, ::-1], Limits(limit, limit, sight.rows))
+            yield rate(signal, view, partial(_rest_of, span, null), Limits(limit, limit, sight.rows))
         kind = "quality.range" if profile.kind is Kind.CONTINUOUS else "quality.new"
         says = "outside all of training" if profile.kind is Kind.CONTINUOUS else "never seen in training"
         yield _either(
@@ -76,23 +76,21 @@ def _either(
     What is rare but real takes more rows than a window; what is over in the window is over. The likelier of
     the two counts twice, for it was picked.
     """
-    found = _rate(signal, view, table(view), sight.rate(limit))
+    found = rate(signal, view, table, sight.rate(limit))
     longer = sight.longer(view) if found.effect >= found.warn else None
     if longer is None:
         return found
-    over = _rate(signal, longer, table(longer), sight.rate(limit))
+    over = rate(signal, longer, table, sight.rate(limit))
     both = sorted((found, over), key=lambda each: (each.p_value != each.p_value, each.p_value))
     return msgspec.structs.replace(both[0], p_value=min(1.0, 2.0 * both[0].p_value))
 
 
-def _rate(signal: Signal, view: View, table: Counts, limits: Limits) -> Signal:
-    """Judge events against others; the table is of the stretches that lead up to now."""
-    events, others = table[len(table) - view.used :].sum(axis=0).tolist()
-    return exceed(signal, events, events + others, limits, blocks=table)
-
-
 def _share_of(span: Span, place: int, view: View) -> Counts:
     return _others(view.series(span), place)
+
+
+def _rest_of(span: Span, place: int, view: View) -> Counts:
+    return _others(view.series(span), place)[:, ::-1]
 
 
 def _strange(strange: Span, span: Span, view: View) -> Counts:
@@ -123,21 +121,27 @@ def repeats(sight: Sight) -> Iterator[Signal]:
 
 
 def _duplicates(sight: Sight, span: Span) -> Signal:
-    """Count pairs of equal fingerprints: unlike rows meet by chance in n² / 2 / `ROW_PRINTS` of them."""
-    counts, _ = sight.detailed(span)
-    rows = int(counts.sum())
-    pairs = float((counts * (counts - 1)).sum()) / 2
-    past = sight.detailed_past(span)
-    usual = 1.0 / ROW_PRINTS  # the chance that two rows meet; a log's own past knows it better
-    if past is not None and past.sum() > 1:
-        usual = max(usual, float((past * (past - 1)).sum()) / float(past.sum()) / float(past.sum() - 1))
-    expected = rows * (rows - 1) / 2 * usual
-    share = max(0.0, 2.0 * (pairs - expected) / max(1, rows))
-    z = (pairs - expected) / math.sqrt(max(1.0, expected * 2.0))
-    return Signal(
-        "quality.duplicate", effect=min(share, 1.0), warn=REPEATED / 2, alert=REPEATED, unit="share",
-        p_value=_NORMAL.cdf(-z), rows=rows, needed=sight.rows, effective=rows, plain=share >= REPEATED,
+    """Hold the share of equal fingerprints against that of the windows before, by Student's t.
+
+    How often rows meet by chance depends on the features, and on how they hang together in time: only the
+    log's own past knows it. Before there are `LEAST_PAST` windows of it nothing is said.
+    """
+    signal = Signal(
+        "quality.duplicate", warn=REPEATED / 2, alert=REPEATED, unit="share", needed=sight.rows,
         says="rows that are repeats of others",
+    )  # fmt: skip
+    windows = sight.windows(span, LEAST_PAST + 1)
+    if windows is None:
+        return signal
+    rows = windows.sum(axis=1)
+    pairs = (windows * (windows - 1)).sum(axis=1) / np.maximum(1, rows * (rows - 1))
+    past = pairs[:-1]
+    beyond = float(pairs[-1] - past.mean())
+    share = min(1.0, max(0.0, beyond) * int(rows[-1]))  # each row meets so many others more than usual
+    error = max(float(past.std(ddof=1)), 1.0 / int(rows[-1]) ** 2) * math.sqrt(1.0 + 1.0 / len(past))
+    return msgspec.structs.replace(
+        signal, effect=share, p_value=upper(beyond / error, len(past) - 1.0), rows=int(rows[-1]),
+        effective=float(rows[-1]), plain=share >= REPEATED,
     )  # fmt: skip
 
 

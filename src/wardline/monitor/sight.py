@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.monitor.judge import Limits
+from wardline.monitor.judge import Limits, exceed
 from wardline.monitor.ladder import STEPS, Ladder
 from wardline.monitor.plan import Span
 from wardline.monitor.signal import Signal
@@ -18,6 +18,9 @@ Counts = NDArray[np.int64]
 
 PAST = 4
 """Windows that a slice's own past must hold before anything is compared with it."""
+
+REACH = 4
+"""Windows of history from which on the window's own stretches tell its dependence."""
 
 LONGER = 8
 """Windows that are also looked at together: a rare value takes more rows to be sure of than a common one."""
@@ -34,6 +37,8 @@ class View:
     end: float
     blocks: Counts
     used: int
+    coarse: View | None = None
+    """The same slice in longer stretches, where the stretches here hold less than `REACH` windows."""
 
     def counts(self, span: Span) -> Counts:
         """Add up the window's counts."""
@@ -43,6 +48,10 @@ class View:
     def series(self, span: Span) -> Counts:
         """Return the counts of each stretch, shape (stretches, size): the window and what led up to it."""
         return span.of(self.blocks)
+
+    def slower(self, span: Span) -> Counts | None:
+        """Return the counts of the longer stretches, where it takes them to know of dependence."""
+        return None if self.coarse is None else self.coarse.series(span)
 
     @property
     def rows(self) -> int:
@@ -102,8 +111,18 @@ class Sight:
                 used = int(np.searchsorted(filled, windows * self.rows)) + 1
                 begin = float(numbers[len(numbers) - used] * STEPS[rung])
                 name = self.ladder.plan.name(place)
-                return View(place, name, STEPS[rung], begin, self.ladder.now, blocks[:, place], used)
+                coarse = None
+                if windows == 1 and REACH * used > len(blocks):
+                    coarse = self._coarse(place, rung + 1)
+                return View(place, name, STEPS[rung], begin, self.ladder.now, blocks[:, place], used, coarse)
         return None
+
+    def _coarse(self, place: int, rung: int) -> View | None:
+        if rung == len(STEPS):
+            return None
+        _, blocks = self._rung(rung)
+        name = self.ladder.plan.name(place)
+        return View(place, name, STEPS[rung], 0.0, self.ladder.now, blocks[:, place], len(blocks))
 
     def cycle(self, seconds: float) -> View | None:
         """All rows of the newest whole cycle; None until one has passed."""
@@ -154,6 +173,21 @@ class Sight:
         total: Counts = series[len(series) - used :].sum(axis=0)
         return total, series
 
+    def windows(self, span: Span, least: int) -> Counts | None:
+        """Return such counts by windows of whole stretches, the newest last; None where there are too few."""
+        for rung in range(len(STEPS)):
+            _, blocks = self._rung(rung)
+            filled = np.cumsum(blocks[::-1, 0, 0])
+            if not len(filled) or filled[-1] < self.rows:
+                continue
+            used = int(np.searchsorted(filled, self.rows)) + 1
+            many = len(blocks) // used
+            if many >= least:
+                series = span.of(self._details(rung))[len(blocks) - many * used :]
+                total: Counts = series.reshape(many, used, -1).sum(axis=1)
+                return total
+        return None
+
     def detailed_past(self, span: Span) -> Counts | None:
         """Such counts before the window, over as long as there is; None where that is too little."""
         view = self.whole
@@ -171,3 +205,11 @@ class Sight:
         """Say of some subjects that there are not enough rows yet."""
         for subject in subjects:
             yield Signal(name, subject, rows=min(self.ladder.rows, self.rows - 1), needed=self.rows)
+
+
+def rate(signal: Signal, view: View, table: Callable[[View], Counts], limits: Limits) -> Signal:
+    """Judge events against others; the table is of the stretches that lead up to now."""
+    blocks = table(view)
+    events, others = blocks[len(blocks) - view.used :].sum(axis=0).tolist()
+    slower = None if view.coarse is None else table(view.coarse)
+    return exceed(signal, events, events + others, limits, blocks=blocks, slower=slower)
