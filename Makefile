@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 MORE := $(VENV)/.more
 EXTRAS := dev,bench,receivers,spark
 PEERS := .venv-peers/.installed
+# Two at a time, a file's tests in one process: they start servers. `make test PARALLEL=` runs them in turn.
+PARALLEL := -n 2 --dist loadfile
 
 # uv takes a third of pip's time; pip where uv does not get through, for it reads no pip.conf.
 pip = $(1)/bin/pip --quiet --disable-pip-version-check install
@@ -41,11 +43,11 @@ check: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # What needs more than Python: other makers' servers, trace receivers, a browser, Prometheus.
 test-more: $(MORE) $(PEERS)
-	$(BIN)/python -m pytest -m "peers or receivers or browser or fleet"
+	$(BIN)/python -m pytest $(PARALLEL) -m "peers or receivers or browser or fleet"
 
 bench: $(MORE) $(PEERS)
 	$(BIN)/python -m bench
