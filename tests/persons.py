@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from wardline import Chain, Field, Gate, Pii, Row, Rule, Tabular, features, rule
 
-SECRETS = ("ada@lovelace.example", "Ada Lovelace", "1815")
+SECRETS = ("ada@lovelace.example", "Ada Lovelace", "1815181518")  # no id is this by chance
 
 
 class Person(Row):
@@ -44,7 +44,7 @@ def declared(slices: tuple[str, ...] = ("email",)) -> Gate:
 
 
 BROKEN: list[dict[str, Any]] = [
-    {**ADA, "born": 1815},
+    {**ADA, "born": -1815181518},
     {**ADA, "name": "Ada Lovelace" * 5},
     {**ADA, "email": ["ada@lovelace.example"]},
     {**ADA, "income": 0.5},
