@@ -157,9 +157,12 @@ def hurried(files):
 
 def query(port, expr):
     try:
-        found = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": expr}).json()
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": expr})
     except httpx.TransportError:
         return []
+    if answer.status_code == 503:  # it listens before it is ready
+        return []
+    found = answer.json()
     assert found["status"] == "success", found
     return found["data"]["result"]
 
