@@ -76,7 +76,7 @@ class ServingSettings:
     max_rows: int = 4096
     max_depth: int = 32
     max_in_flight: int = 64
-    line_ms: float = 5.0
+    line_ms: float = 15.0
     max_connections: int = 1024
     max_headers: int = 100
     max_head_kb: float = 32.0
