@@ -113,8 +113,13 @@ def packed(elements: Sequence[str | bytes] | NDArray[Any]) -> bytes:
     """
     if isinstance(elements, np.ndarray):
         return elements.astype(elements.dtype.newbyteorder("<"), copy=False).tobytes()
-    encoded = [each.encode() if isinstance(each, str) else each for each in elements]
-    return b"".join(part for each in encoded for part in (_LENGTH.pack(len(each)), each))
+    framed = {each: _framed(each) for each in set(elements)}  # most columns of text repeat a few words
+    return b"".join([framed[each] for each in elements])
+
+
+def _framed(element: str | bytes) -> bytes:
+    encoded = element.encode() if isinstance(element, str) else element
+    return _LENGTH.pack(len(encoded)) + encoded
 
 
 def unpacked(raw: memoryview, count: int, name: str) -> list[bytes]:
