@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -48,7 +47,7 @@ class Builder:
     def build(self, kept: Kept) -> Trace:
         """Lay out one request: the root, and below it contract, features, guards, predictions and verdict."""
         records, context = kept.records, kept.context
-        root_id = os.urandom(8).hex() if context is None else context.span_id
+        root_id = random_hex(8) if context is None else context.span_id
         whole = sum(records.stages_us)
         end = records.time + int(whole * 1000)
         root = Span(
@@ -85,7 +84,7 @@ class Builder:
             "wardline.rows": len(records),
         }
         if len(records):
-            place = int(records.actions.argmax())
+            place = _sternest(records)
             if len(records) > 1:
                 made["wardline.row"] = place
                 made["wardline.actions"] = [
@@ -143,7 +142,7 @@ class Builder:
     def _features(self, records: Records) -> dict[str, Value]:
         """What the model saw of the sternest row, each feature an attribute of its own."""
         made: dict[str, Value] = {"wardline.features_version": self.schema.constants["features_version"]}
-        place = int(records.actions.argmax())
+        place = _sternest(records)
         where = records.admitted.tolist()
         if records.block is None or place not in where:
             return made
@@ -272,6 +271,11 @@ def _guard(panel: Span, name: str, begin: int, end: int) -> Span:
 def _new_id() -> str:
     """Make a span's id; only a rung's must be known to others before it is built."""
     return random_hex(8)
+
+
+def _sternest(records: Records) -> int:
+    """Return the row that most was done about; of one row numpy's search costs more than all else."""
+    return int(records.actions.argmax()) if len(records) > 1 else 0
 
 
 def _answer(verdict: Verdict) -> dict[str, Value]:
