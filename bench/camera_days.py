@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.camera.days import A_DAY, CAUSES, Weeks, read
-from models.camera.streams import folds
+from models.camera.days import A_DAY, CAUSES
+from models.camera.streams import Stream, folds, read
 from wardline.stats.camera_change.vector import NAMES, vectors
 
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ def means(values: Array, frames: int) -> Array:
     return np.asarray((sums[frames:] - sums[:-frames]) / frames)
 
 
-def left(each: Weeks, frames: int) -> Left:
+def left(each: Stream, frames: int) -> Left:
     """Learn a camera's first week; return averages of what light and hour do not explain."""
     compared, light = vectors(each.clean)
     compared, X = np.nan_to_num(compared[:, PLACES]), design(light, 0)

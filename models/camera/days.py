@@ -12,13 +12,12 @@ import copy
 import sys
 from multiprocessing import Pool
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from models.camera.isp import HEIGHT, SIZES, WIDTH, Scene, changed, some_look
-from models.camera.streams import Matrix, pictures, statistics
+from models.camera.streams import Stream, kept, pictures, statistics
 from wardline.stats.image import Statistics
 
 A_DAY = 72
@@ -28,16 +27,8 @@ CAUSES = ("isp.white_balance", "isp.tone", "isp.black_level")
 _SHAPE = (HEIGHT // 2, WIDTH // 2)
 
 
-class Weeks(NamedTuple):
-    """One camera: `clean` (DAYS * A_DAY, F), then each change (causes, sizes, A_DAY, F) from its end on."""
-
-    camera: str
-    clean: Matrix
-    after: Matrix
-
-
-def weeks(camera: str, picture: Path, seed: int) -> Weeks:
-    """Simulate one camera."""
+def weeks(camera: str, picture: Path, seed: int) -> Stream:
+    """Simulate one camera: `clean` (DAYS * A_DAY, F), then changes (causes, sizes, A_DAY, F) from there."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([11, seed])
     scene, look = Scene(cv2.imread(str(picture)), rng, shape=_SHAPE), some_look(rng)
@@ -47,31 +38,14 @@ def weeks(camera: str, picture: Path, seed: int) -> Weeks:
         for size in range(len(SIZES)):
             later, other = copy.deepcopy(scene), changed(look, cause, size, scene.rng)
             after[place, size] = statistics(later.frames(other, A_DAY, EVERY))
-    return Weeks(camera, clean, after)
+    return Stream(camera, clean, after)
 
 
-def simulate(data: Path, workers: int = 2) -> list[Weeks]:
+def simulate(data: Path, workers: int = 2) -> list[Stream]:
     """Simulate every camera; some five minutes on two cores."""
     jobs = [(name, path, seed) for seed, (name, path) in enumerate(pictures(data))]
     with Pool(workers) as pool:
         return pool.starmap(weeks, jobs, chunksize=1)
-
-
-def kept(every: list[Weeks], path: Path) -> None:
-    """Keep them in a file."""
-    np.savez_compressed(
-        path, cameras=[each.camera for each in every], clean=np.array([each.clean for each in every]),
-        after=np.array([each.after for each in every]),
-    )  # fmt: skip
-
-
-def read(path: Path) -> list[Weeks]:
-    """Read them again."""
-    held = np.load(path)
-    return [
-        Weeks(str(name), *both)
-        for name, *both in zip(held["cameras"], held["clean"], held["after"], strict=True)
-    ]
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from wardline import whole
 from wardline.verdict import Coverage
 
 log = logging.getLogger(__name__)
@@ -80,13 +80,7 @@ def save(health: Health, home: Path) -> None:
     """Replace the gate's file so that a reader finds the old snapshot or the new one, never a part."""
     folder = home / health.gate
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{NAME}.{os.getpid()}"
-    try:
-        draft.write_bytes(msgspec.json.encode(health))
-        draft.replace(folder / NAME)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
+    whole.put(folder / NAME, msgspec.json.encode(health))
 
 
 def load(path: Path) -> Health | None:

@@ -26,6 +26,13 @@ def ordered(name: str, warn: float | None, block: float | None) -> None:
         raise DeclarationError(f"{name}: it would block (at {block}) before it warns (at {warn}); swap them")
 
 
+def below(name: str, warn: float | None, block: float | None) -> tuple[float | None, float | None]:
+    """Turn least probabilities into thresholds on the score 1 - p; refuse those that could never be met."""
+    limits = None if warn is None else 1.0 - warn, None if block is None else 1.0 - block
+    ordered(name, *limits)
+    return limits
+
+
 class Span(NamedTuple):
     """Where the reference's finite values lie: from `low` to `high`, most of them `width` wide."""
 

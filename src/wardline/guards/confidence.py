@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from wardline.guard import judge
-from wardline.guards._scores import ordered
+from wardline.guards._scores import below
 from wardline.inference import Batch, Inference, Screened
 from wardline.verdict import Finding, Measured, Stage
 
@@ -37,11 +37,7 @@ class Confidence:
     _limits: tuple[float | None, float | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        limits = (
-            None if self.warn is None else 1.0 - self.warn,
-            None if self.block is None else 1.0 - self.block,
-        )
-        ordered(self.name, *limits)
+        limits = below(self.name, self.warn, self.block)
         object.__setattr__(self, "_limits", limits)  # the thresholds on the score
 
     def check(self, inference: Inference) -> Finding:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from wardline.guard import judge
-from wardline.guards._scores import any_of, ordered
+from wardline.guards._scores import any_of, below
 from wardline.inference import Batch, Inference, Screened
 from wardline.verdict import Finding, Stage
 
@@ -36,11 +36,7 @@ class Margin:
     _limits: tuple[float | None, float | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        limits = (
-            None if self.warn is None else 1.0 - self.warn,
-            None if self.block is None else 1.0 - self.block,
-        )
-        ordered(self.name, *limits)
+        limits = below(self.name, self.warn, self.block)
         object.__setattr__(self, "_limits", limits)  # the thresholds on the score
 
     def check(self, inference: Inference) -> Finding:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from wardline import whole
 from wardline.monitor.ladder import Bucket, Ladder
 from wardline.monitor.plan import Plan
 
@@ -41,13 +40,7 @@ def save(
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(buffer.getvalue())
-        draft.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
+    whole.put(path, buffer.getvalue())
 
 
 def _small(parts: list[Any]) -> Any:

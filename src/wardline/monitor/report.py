@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from wardline import whole
 from wardline.monitor.signal import Signal, Standing
 
 log = logging.getLogger(__name__)
@@ -99,13 +98,7 @@ def _together(signal: Signal) -> float:
 
 def save(report: Report, folder: Path) -> None:
     """Replace the file, so that a reader finds the old report or the new one."""
-    draft = folder / f".{NAME}.{os.getpid()}"
-    try:
-        draft.write_bytes(msgspec.json.encode(report))
-        draft.replace(folder / NAME)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
+    whole.put(folder / NAME, msgspec.json.encode(report))
 
 
 def load(folder: Path) -> Report | None:
