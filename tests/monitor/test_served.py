@@ -45,12 +45,13 @@ class Months:
         self._at += rows
         return sum(replay(self.served.url, some, RATE, self._pause.wait), Counter())
 
-    def found(self, to: str, key: str) -> dict[str, Any] | None:
-        """The first event of that kind whose alert is about a signal."""
+    def found(self, state: str, key: str) -> dict[str, Any] | None:
+        """The first event that left an alert about a signal in a state: a slice's may fire before, and the
+        whole gate's join it."""
         path = self.served.home / "taxi" / "alerts.jsonl"
         events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        about = [event for event in events if event["to"] == to and event["alert"]]
-        return next((event for event in about if key in event["alert"]["signals"]), None)
+        told = [event for event in events if event["alert"] and event["alert"]["state"] == state]
+        return next((event for event in told if key in event["alert"]["signals"]), None)
 
 
 def test_a_later_month_ends_in_an_alert_and_a_changed_meter_in_the_fallback_and_back(served: Running) -> None:
