@@ -89,6 +89,11 @@ def test_limits_are_judged_on_the_header_before_anything_is_decoded(monkeypatch:
     assert reasons({"picture": JPEG, **WHO}, small) == ["contract.size"]
 
 
+@pytest.mark.parametrize(("shape", "reason"), [((24, 32, 3), "small"), ((20, 200_000, 3), "size")])
+def test_pixels_are_held_to_the_limits_of_files(shape: tuple[int, ...], reason: str) -> None:
+    assert f"contract.{reason}" in reasons({"picture": np.zeros(shape, np.uint8), **WHO})
+
+
 def exif(*entries: tuple[int, str]) -> bytes:
     """Make a metadata block of texts."""
     count, texts, directory = len(entries), b"", b""

@@ -72,7 +72,7 @@ def asked(
         more = headers
         if prefixed:
             length, data = int.from_bytes(data[:2], "big"), data[2:]
-            more = (*headers, (b"inference-header-content-length", str(length).encode()))
+            more = (*headers, (b"inference-header-content-length", str(length or len(data)).encode()))
         status, answer = server().ask(path, data, *more)
         assert status < 500, (status, answer[:500])
         assert b"Traceback" not in answer, answer[:2000]
@@ -129,6 +129,30 @@ def binary() -> list[bytes]:
         head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
         body = np.array([1, 2], dtype=size).tobytes() + np.array([3, 4], dtype=size).tobytes()
         found.append(struct.pack(">H", len(head)) + head + body)
+    return found
+
+
+@cache
+def pixels() -> list[bytes]:
+    """V2 requests about a picture: its pixels in JSON and in binary, and its file in binary."""
+    small = shot(scene(1, 64, 64))
+    described = {"name": "picture", "shape": list(small.shape), "datatype": "UINT8"}
+    names = [{"name": "camera", "shape": [1], "datatype": "BYTES", "data": ["yard-1"]},
+             {"name": "firmware", "shape": [1], "datatype": "BYTES", "data": ["1"]}]  # fmt: skip
+    in_json = json.dumps({"inputs": [{**described, "data": small.ravel().tolist()}, *names]}).encode()
+    found = [struct.pack(">H", 0) + in_json]
+    file = pictures()[0]
+    framed = struct.pack("<I", len(file)) + file
+    for tensor, content in (
+        (described, small.tobytes()),
+        ({**described, "shape": [2, *small.shape]}, small.tobytes() * 2),
+        ({"name": "picture", "shape": [1], "datatype": "BYTES"}, framed),
+    ):
+        tensor = {**tensor, "parameters": {"binary_data_size": len(content)}}
+        rows = tensor["shape"][0] if len(tensor["shape"]) == 4 else 1
+        others = [{**each, "shape": [rows], "data": each["data"] * rows} for each in names]
+        head = json.dumps({"inputs": [*others, tensor]}).encode()
+        found.append(struct.pack(">H", len(head)) + head + content)
     return found
 
 
@@ -267,6 +291,7 @@ TARGETS = {
         Target("predict", rows, asked(pair, "/predict", _JSON)),
         Target("v2", tensors, asked(pair, "/v2/models/pair/infer", _JSON)),
         Target("v2_binary", binary, asked(pair, "/v2/models/pair/infer", prefixed=True)),
+        Target("pixels", pixels, asked(yards, "/v2/models/yard/infer", prefixed=True)),
         Target("labels", labels, asked(pair, "/labels", _JSON)),
         Target("figures", figures, asked(pair, "/metrics-business", _JSON)),
         Target("picture", pictures, asked(yards, "/predict", _JPEG, *_CAMERA)),

@@ -19,7 +19,7 @@ from wardline.errors import PayloadError
 FEW = settings(
     max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-RUNS = {"segment": 40, "sealed": 16, "picture": 60, "form": 60, "health": 60}
+RUNS = {"segment": 40, "sealed": 16, "picture": 60, "pixels": 60, "form": 60, "health": 60}
 
 
 @pytest.fixture(autouse=True)

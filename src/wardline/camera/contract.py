@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from wardline.breaches import breach
 from wardline.camera.frame import Frame, Picture
-from wardline.camera.inspection import Limits, decode, inspect
+from wardline.camera.inspection import Limits, decode, extent, inspect
 from wardline.contract import Admitted, Tabular
 from wardline.errors import DeclarationError, PayloadError
 from wardline.owner import Upstream
@@ -190,15 +190,12 @@ _ONLY = TypeAdapter(Picture)
 
 
 def _shaped(pixels: NDArray[Any], limits: Limits) -> list[Finding]:
-    """Judge pixels that came in-process."""
+    """Judge pixels that came as they are."""
     shape = " x ".join(map(str, pixels.shape))
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         return [breach("contract.colour", "picture", shape, "(height, width, 3) in BGR, or (height, width)")]
     height, width = pixels.shape[:2]
-    if height < limits.least_height or width < limits.least_width or height * width > limits.most_pixels:
-        least = f"{limits.least_width} x {limits.least_height} pixels to {limits.most_pixels}"
-        return [breach("contract.size", "picture", shape, least)]
-    return []
+    return extent(width, height, limits)
 
 
 def _taken(exif: codec.Exif, zone: str | None) -> datetime | None:

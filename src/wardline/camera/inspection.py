@@ -70,18 +70,27 @@ def inspect(data: bytes, limits: Limits) -> Inspected:
     return Inspected(header, tuple(findings))
 
 
-def _shape(header: codec.Header, size: int, limits: Limits) -> list[Finding]:
-    found, pixels = [], header.width * header.height
-    seen = f"{header.width} x {header.height}"
-    if header.width < limits.least_width or header.height < limits.least_height:
+def extent(width: int, height: int, limits: Limits) -> list[Finding]:
+    """Judge how many pixels a picture has, whether they come in a file or as they are."""
+    found, seen = [], f"{width} x {height}"
+    if width < limits.least_width or height < limits.least_height:
         least = f"at least {limits.least_width} x {limits.least_height} pixels"
         found.append(breach("contract.small", "picture", seen, least))
-    if pixels > limits.most_pixels or max(header.width, header.height) > limits.most_side:
+    if width * height > limits.most_pixels or max(width, height) > limits.most_side:
         most = f"at most {limits.most_pixels} pixels and {limits.most_side} a side"
         found.append(breach("contract.size", "picture", seen, most))
-    elif pixels > limits.pixels_per_byte * size:
+    return found
+
+
+def _shape(header: codec.Header, size: int, limits: Limits) -> list[Finding]:
+    width, height = header.width, header.height
+    found = extent(width, height, limits)
+    if width * height > limits.pixels_per_byte * size and not any(
+        each.reason == "contract.size" for each in found
+    ):
         most = f"at most {limits.pixels_per_byte:g} pixels a byte"
-        found.append(breach("contract.decompression", "picture", f"{seen} from {size} bytes", most))
+        seen = f"{width} x {height} from {size} bytes"
+        found.append(breach("contract.decompression", "picture", seen, most))
     return found
 
 
