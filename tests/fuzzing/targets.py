@@ -148,10 +148,10 @@ def pixels() -> list[bytes]:
         ({**described, "shape": [2, *small.shape]}, small.tobytes() * 2),
         ({"name": "picture", "shape": [1], "datatype": "BYTES"}, framed),
     ):
-        tensor = {**tensor, "parameters": {"binary_data_size": len(content)}}
+        sized = {**tensor, "parameters": {"binary_data_size": len(content)}}
         rows = tensor["shape"][0] if len(tensor["shape"]) == 4 else 1
         others = [{**each, "shape": [rows], "data": each["data"] * rows} for each in names]
-        head = json.dumps({"inputs": [*others, tensor]}).encode()
+        head = json.dumps({"inputs": [*others, sized]}).encode()
         found.append(struct.pack(">H", len(head)) + head + content)
     return found
 
