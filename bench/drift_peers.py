@@ -4,7 +4,7 @@
 `python -m bench.drift_peers DATA` (or WARDLINE_DATA): the folder that holds elec2, taxi_nyc_2018_2019h1,
 landsat_sensor_change, market_daily_to_2016, acs_employment_ma and weather_noaa. Peers have their defaults, and
 look at windows of 500 rows; they run in .venv-peers. Then the speed of a drift report over a million rows, with
-`--long` over ten million as well. `--only=taxi,VIX` runs these streams alone.
+`--long` over ten million as well. `--only=taxi,VIX` runs these streams alone, `--speed` none of them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ PEERS = Path(".venv-peers/bin/python")
 WORKER = Path(__file__).with_name("drift_streams.py")
 WINDOW = 500
 ROWS = 1_000_000
+QUICK_S = 60.0  # CPU of a run that is worth repeating
+PATIENCE_S = 1800.0
 
 
 class Stream(NamedTuple):
@@ -146,7 +148,10 @@ def compare(data: Path, only: list[str]) -> Iterator[tuple[Stream, list[dict[str
 
 
 def table(folder: Path, name: str, rows: int, shift: float) -> Path:
-    """Rows of 30 normal floats, three of them shifted: as Parquet for us, as arrays for the peers."""
+    """Rows of 30 normal floats, three of them shifted: as Parquet for us, as plain arrays for the peers.
+
+    (Their versions and Arrow's do not go together; plain arrays take less to read than Parquet does.)
+    """
     rng = np.random.default_rng(int(shift * 10))
     file = folder / f"{name}.parquet"
     columns = {f"x{i}": rng.standard_normal(rows, dtype=np.float32) for i in range(30)}
@@ -158,26 +163,31 @@ def table(folder: Path, name: str, rows: int, shift: float) -> Path:
 
 
 def speed(rows: int) -> None:
-    """Whole processes side by side: start, imports, reading and report; and of peers the report alone."""
+    """Whole processes side by side, on the same rows: start, imports, reading and report.
+
+    Of each the run of least CPU: of ours and of quick peers three, of the slow ones one.
+    """
     with tempfile.TemporaryDirectory() as name:
-        one, other = table(Path(name), "a", ROWS, 0.0), table(Path(name), "b", rows, 1.0)
+        files = [table(Path(name), "a", ROWS, 0.0), table(Path(name), "b", rows, 1.0)]
         print(f"\ndrift report, {rows:,} x 30 against {ROWS:,} x 30")
-        print(
-            "| | CPU s, whole process | CPU s, report alone | peak GB | times ours |\n|---|---|---|---|---|"
-        )
-        asked = [str(WARDLINE), "drift", str(one), str(other), "--format", "json"]
+        print("| | CPU s | wall s | peak GB | CPU, times ours | wall, times ours | its report alone, CPU s |")
+        print("|---|---|---|---|---|---|---|", flush=True)
+        asked = [str(WARDLINE), "drift", *map(str, files), "--format", "json"]
         measured(asked)  # once for the bytecode
-        ours, _, peak, _ = min(measured(asked) for _ in range(3))
-        print(f"| wardline drift | {ours:.1f} | | {peak:.2f} | 1 |", flush=True)
-        for peer in ("whylogs", "nannyml", "evidently", "alibi-detect"):
-            arrays = [str(each.with_suffix(".npz")) for each in (one, other)]
+        ours = min((measured(asked) for _ in range(3)), key=lambda each: each[0])
+        print(f"| wardline drift | {ours[0]:.2f} | {ours[1]:.2f} | {ours[2]:.2f} | 1 | 1 | |", flush=True)
+        for peer in ("nannyml", "whylogs", "alibi-detect", "evidently"):
+            arrays = [str(each.with_suffix(".npz")) for each in files]
             command = [str(PEERS), "-P", str(WORKER), "--speed", *arrays, peer]
             try:
-                cpu, _, peak, said = measured(command, timeout=1800)
-                alone = json.loads(said.splitlines()[-1])["cpu_s"]
-                print(f"| {peer} | {cpu:.1f} | {alone} | {peak:.2f} | {cpu / ours:.0f} |", flush=True)
+                found = measured(command, timeout=PATIENCE_S)
+                if found[0] < QUICK_S:
+                    found = min(found, *(measured(command) for _ in range(2)), key=lambda each: each[0])
+                alone = json.loads(found[3].splitlines()[-1])["cpu_s"]
+                print(f"| {peer} | {found[0]:.1f} | {found[1]:.1f} | {found[2]:.2f} "
+                      f"| {found[0] / ours[0]:.1f} | {found[1] / ours[1]:.1f} | {alone} |", flush=True)  # fmt: skip
             except (subprocess.SubprocessError, IndexError, ValueError):
-                print(f"| {peer} | did not finish in 1800 s, or failed | | | |", flush=True)
+                print(f"| {peer} | did not finish in {PATIENCE_S:.0f} s, or failed | | | | | |", flush=True)
 
 
 def _children() -> float:
@@ -191,7 +201,9 @@ def main() -> None:
         (each.removeprefix("--only=").split(",") for each in sys.argv if each.startswith("--only=")), []
     )
     data = Path(asked[0] if asked else os.environ.get("WARDLINE_DATA", "data"))
-    if (data / "elec2").is_dir():
+    if "--speed" in sys.argv:
+        pass
+    elif (data / "elec2").is_dir():
         print("| stream | | delay in rows | false alarms | CPU s |\n|---|---|---|---|---|")
         for stream, rows in compare(data, only):
             for row in rows:

@@ -125,4 +125,4 @@ def test_only_one_module_of_the_log_opens_sealed_files():
     folder = Path(wardline.log.__file__).parent
     opening = ("ParquetFile(", "read_table(", "read_metadata(", "read_parquet(")
     found = {path.name for path in folder.glob("*.py") if any(f"pq.{w}" in path.read_text() for w in opening)}
-    assert found == {"parquet.py"}
+    assert found == {"parquet.py", "vetting.py"}  # the latter tries others' files, in a child

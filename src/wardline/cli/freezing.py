@@ -41,11 +41,21 @@ def _sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     parts = []
     for place in places.tolist():
         path, group = groups[place]
-        with pq.ParquetFile(path, buffer_size=1 << 16) as file:  # a row group may be all there is
-            present = [name for name in columns if name in file.schema_arrow.names]
-            batches = file.iter_batches(each, row_groups=[group], columns=present)
-            parts += [pa.Table.from_batches([batch]) for _, batch in zip(range(1), batches, strict=False)]
+        parts.append(_head(path, group, each, columns))
     return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _head(path: Path, group: int, rows: int, columns: Sequence[str]) -> pa.Table:
+    """Return the first rows of a row group, which may be all there is: a column at a time, nothing ahead."""
+    with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
+        parts = {}
+        for name in columns:
+            if name not in file.schema_arrow.names:
+                continue
+            batches = file.iter_batches(rows, row_groups=[group], columns=[name], use_threads=False)
+            parts[name] = pa.chunked_array([each.column(0) for each in itertools.islice(batches, 1)],
+                                           file.schema_arrow.field(name).type)  # fmt: skip
+        return pa.table(parts)
 
 
 def _profile(name: str, values: pa.Array) -> Profile:
@@ -55,7 +65,7 @@ def _profile(name: str, values: pa.Array) -> Profile:
             values = values.cast(kind.value_type)
         text = [None if value is None else bins.label(value) for value in values.to_pylist()]
         return _names(name, Kind.TEXT, bins.tally(text), len(text))
-    amounts = numbers(values, pa.float64())
+    amounts = numbers(values, pa.float32() if kind == pa.float32() else pa.float64())
     finite = amounts[np.isfinite(amounts)]
     if len(np.unique(finite[:_GLIMPSE])) <= _FEW:  # most columns are told by a glimpse
         different = np.unique(finite)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from wardline.cli.comparing import REFERENCE, ROWS, WINDOW, Comparison, contrast
 from wardline.cli.freezing import freeze
-from wardline.cli.parquets import parquet_of
+from wardline.cli.parquets import parquet_of, reading
 from wardline.cli.progress import Advance, progress
 from wardline.cli.sides import Counted, Counts, Side
 from wardline.monitor.judge import Limits
@@ -31,7 +31,8 @@ def compared(files: Sequence[Path], asked: dict[str, Any]) -> Comparison:
         one, other = (pq.read_schema(file) for file in pair)
         names = _names(files, (one, other), asked)
         kept = [name for name in names if _countable(one.field(name).type)]
-        profiles = freeze(pair[:1], kept)
+        with reading(files[0]):
+            profiles = freeze(pair[:1], kept)
         counted = [Counted(name, name, profiles[name]) for name in kept]
         with progress("counting", asked["form"], 2 * len(counted)) as advance:
             counts, span = _counts(pair, counted, asked, advance)

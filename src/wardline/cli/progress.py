@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 Advance = Callable[[int], None]
 
 
 @contextmanager
 def progress(what: str, form: str, total: int | None = None) -> Iterator[Advance]:
     """Show a bar while it lasts, where a person is looking."""
+    if form != "table":
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - programs are shown nothing, and need not wait for it
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - as above
+
     console = Console(stderr=True)
-    if form != "table" or not console.is_terminal:
+    if not console.is_terminal:
         yield lambda _: None
         return
     columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeRemainingColumn())

@@ -13,6 +13,8 @@ from typing import Any
 import click
 import duckdb
 
+from wardline.cli.parquets import readable
+
 CHUNK = 8192  # rows held as Python objects at a time
 
 TRUE_TO_NAN = "SET disabled_optimizers = 'statistics_propagation'"
@@ -39,6 +41,9 @@ class Table:
 
     def __init__(self, files: Sequence[Path], *, text: Sequence[str] = ()) -> None:
         self.files = tuple(files)
+        for file in self.files:
+            if _kind(file) == "parquet" and file.exists():
+                readable(file)
         # Nothing is fetched from anywhere for the sake of a file, and rows keep their order.
         self._database = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true"}
@@ -129,7 +134,7 @@ class Table:
     def _run(self, sql: str) -> Any:
         try:
             return self._database.execute(sql)
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:  # the latter of names that are no text
             raise click.UsageError(_sentence(error)) from None
 
 
@@ -177,6 +182,6 @@ def _plain(column: str, kind: str) -> str:
     return column
 
 
-def _sentence(error: duckdb.Error) -> str:
+def _sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]) if lines else type(error).__name__

@@ -56,8 +56,14 @@ def outlined(path: Path) -> pq.ParquetFile:
     with path.open("rb") as file:
         marked = _footer(file) is not None
     if not marked:
-        _probe(path)
+        probe(path)
     return pq.ParquetFile(path)
+
+
+def marked(path: Path) -> bool:
+    """Say whether a file seems to carry checksums, right or wrong."""
+    with path.open("rb") as file:
+        return MARK in _last(file, _USUAL)
 
 
 def check(path: Path) -> bool:
@@ -72,7 +78,7 @@ def check(path: Path) -> bool:
             if _crc(file, place) != wanted:
                 raise DamagedError("its pages are not as they were written")
             return True
-    _probe(path)
+    probe(path)
     return False
 
 
@@ -140,7 +146,7 @@ for group in range(file.metadata.num_row_groups):
 """
 
 
-def _probe(path: Path) -> None:
+def probe(path: Path) -> None:
     """Have a process of its own read a file without checksums; raise DamagedError where it did not live."""
     stat = path.stat()
     said = _probed(str(path.absolute()), stat.st_size, stat.st_mtime_ns)

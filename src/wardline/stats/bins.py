@@ -29,7 +29,7 @@ class Cuts(NamedTuple):
         return len(self.edges) + 1 + len(self.atoms) + 2
 
 
-def cut(values: NDArray[np.float64], *, window: int = 200, most: int = MOST) -> Cuts:
+def cut(values: NDArray[np.floating[Any]], *, window: int = 200, most: int = MOST) -> Cuts:
     """Cut bins of about equal weight from a sample of the reference, shape (n,).
 
     A single value that holds more than 1 / `most` of the finite rows becomes an atom with a bin of its
@@ -39,7 +39,7 @@ def cut(values: NDArray[np.float64], *, window: int = 200, most: int = MOST) -> 
     >>> cut(np.array([0.0] * 50 + list(range(1, 51))), most=4)
     Cuts(edges=array([17., 34.]), atoms=(0.0,))
     """
-    finite = np.sort(values[np.isfinite(values)])
+    finite = np.sort(values[np.isfinite(values)]).astype(np.float64)  # float32 sorts in half the time
     if not len(finite):
         return Cuts(np.zeros(0), ())
     starts = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))  # sorted: runs of equals
@@ -55,7 +55,8 @@ def cut(values: NDArray[np.float64], *, window: int = 200, most: int = MOST) -> 
 
 def _merge(rest: NDArray[np.float64], edges: NDArray[np.float64], least: float) -> NDArray[np.float64]:
     """Take out the edge between the lightest bin and its lighter neighbour until no bin is too light."""
-    counts = np.bincount(np.searchsorted(edges, rest, side="right"), minlength=len(edges) + 1).tolist()
+    below = np.searchsorted(rest, edges, side="left")  # sorted as it is, each edge is looked up, not each row
+    counts = np.diff(np.concatenate([[0], below, [len(rest)]])).tolist()
     kept = edges.tolist()
     while kept and min(counts) < least:
         light = counts.index(min(counts))
