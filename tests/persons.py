@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 from wardline import Chain, Field, Gate, Pii, Row, Rule, Tabular, features, rule
+from wardline.keys import KeySettings
 
+KEYS = KeySettings.from_env({"WARDLINE_PII_KEY": "an-operators-own-key"})
 SECRETS = ("ada@lovelace.example", "Ada Lovelace", "1815181518")  # no id is this by chance
 
 

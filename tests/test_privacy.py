@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.persons import ADA, BROKEN, EXAMPLE, SECRETS, declared, person_features
+from tests.persons import ADA, BROKEN, EXAMPLE, KEYS, SECRETS, declared, person_features
 from tests.serving.server import serving
 from wardline import Settings
 from wardline.errors import DeclarationError, OpeningError
-from wardline.keys import KeySettings
 from wardline.launch.sampling import GoldenSampler
 from wardline.log import read
 from wardline.privacy import Privacy
 from wardline.serving import app
-
-KEYS = KeySettings.from_env({"WARDLINE_PII_KEY": "an-operators-own-key"})
 
 
 def test_nothing_of_a_person_is_answered_or_written(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline import whole
 from wardline.errors import BundleError
 from wardline.stats import codec
 from wardline.stats.image import Statistics
@@ -236,6 +237,4 @@ def remember(path: Path, enrolment: Enrolment, at: float = 0.0) -> CameraReferen
 def save(path: Path, cameras: Cameras) -> None:
     """Write the enrolled cameras, by atomic rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(cameras.tree()))
-    draft.replace(path)
+    whole.put(path, json.dumps(cameras.tree()).encode())

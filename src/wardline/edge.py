@@ -185,7 +185,7 @@ class Loop:
                 if goal.exists() and goal.stat().st_size == file.stat().st_size:
                     continue
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                draft = goal.with_name(f"{goal.name}.part")
+                draft = goal.with_name(f"{goal.name}.part")  # large: not whole.put, which holds it in memory
                 shutil.copyfile(file, draft)
                 draft.replace(goal)
             except OSError as error:  # the network is away: the records stay here, and are sent next time

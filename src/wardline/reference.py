@@ -7,12 +7,9 @@ build is refused. The seal tells damage and mix-ups; it is no signature.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
 import typing
 import zipfile
 from collections.abc import Mapping
@@ -23,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline import whole
 from wardline.errors import BundleError
 from wardline.features import Kind
 from wardline.verdict import Coverage
@@ -192,8 +190,8 @@ def save(reference: Reference, directory: Path) -> Reference:
     body = {"format": FORMAT, "npz_sha256": hashlib.sha256(npz).hexdigest(), "reference": tree}
     content = hashlib.sha256(_canonical(body)).hexdigest()
     directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / NPZ_NAME, npz)
-    _replace(directory / JSON_NAME, _canonical({**body, "content_sha256": content}))
+    whole.put(directory / NPZ_NAME, npz, synced=True)
+    whole.put(directory / JSON_NAME, _canonical({**body, "content_sha256": content}), synced=True)
     return msgspec.structs.replace(reference, id=content[:12])
 
 
@@ -291,19 +289,3 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"there is no {path}: restore it, or {_ANEW}") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}): mend that, or {_ANEW}") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise

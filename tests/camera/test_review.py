@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.frames import Frame, jpeg, scene, shot
+from wardline.camera.events import Review, explained, tree
 from wardline.camera.folder import Refused, Seen, camera_of, frames, listed
 from wardline.camera.grouping import groups, header_runs, majority
-from wardline.camera.review import Review, explained, review, tree
+from wardline.camera.review import review
 
 COUNT, AT, BACK = 30, 18, 26
 PAINTED = scene(3, 240, 320)

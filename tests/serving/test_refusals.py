@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
 
+from tests import persons
 from tests.examples import EXAMPLE_PAIR, declared_pair, doubling
 from tests.serving.server import serving
 from tests.serving.test_admission import Slow
 from tests.waiting import until
-from wardline import Chain, Field, Python, Row, Rule, Settings, Tabular, features
-from wardline.fields import Pii
+from wardline import Chain, Python, Rule, Settings
 from wardline.gate import Gate
 from wardline.keys import KeySettings
 from wardline.serving import app
@@ -158,26 +158,9 @@ def test_a_fault_that_left_a_record_is_told_once(tmp_path: Path) -> None:
     assert found[0].root.error == "TypeError"
 
 
-class Person(Row):
-    name: Annotated[str, Pii("drop"), Field(max_length=8)]
-    a: float
-
-
-class PersonFeatures(NamedTuple):
-    a: float
-
-
-@features(version="1")
-def person_features(row: Person) -> PersonFeatures:
-    return PersonFeatures(row.a)
-
-
 def test_a_sentence_that_may_quote_a_person_is_withheld(tmp_path: Path) -> None:
-    gated = Gate(
-        "person", contract=Tabular(Person, examples=[{"name": "Ada", "a": 1.0}]), features=person_features,
-        chain=Chain(Rule(lambda row: row.a)),
-    )  # fmt: skip
-    with served(tmp_path, gated) as (client, _):
+    gated = persons.declared()
+    with served(tmp_path, gated, keys=persons.KEYS) as (client, _):
         client.post("/predict", content=b'{"name": "Lovelace", }')
         (trace,) = told(tmp_path, gated)
     assert trace.root.attributes["wardline.refused"] == "[personal]"

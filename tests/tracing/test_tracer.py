@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from tests import persons
 from tests.examples import Crashing, Limit, declared_pair, doubling
 from tests.tracing.sink import attributes, receiving
-from wardline import Chain, Field, Python, Risk, Row, Rule, Settings, Tabular, features
-from wardline.fields import Pii
+from wardline import Chain, Python, Risk, Rule, Settings
 from wardline.gate import Gate
 from wardline.settings import TraceSettings
 from wardline.telemetry import CALLER, outgoing, trace_context
@@ -42,8 +42,8 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     CALLER.reset(token)
 
 
-def traces(home: Path) -> list[Trace]:
-    return [parse(text) for file in sorted((home / "pair" / "traces").glob("*.jsonl"))
+def traces(home: Path, gate: str = "pair") -> list[Trace]:
+    return [parse(text) for file in sorted((home / gate / "traces").glob("*.jsonl"))
             for text in file.read_bytes().splitlines()]  # fmt: skip
 
 
@@ -167,33 +167,16 @@ def test_the_callers_trace_goes_on_to_our_spans_and_to_the_next_server(tmp_path:
     assert trace.tracestate == "x=1"
 
 
-class Person(Row):
-    name: Annotated[str, Pii("drop"), Field(max_length=8)]
-    a: float
-
-
-class PersonFeatures(NamedTuple):
-    a: float
-
-
-@features(version="1")
-def person_features(row: Person) -> PersonFeatures:
-    return PersonFeatures(row.a)
-
-
 def test_personal_fields_stay_out_of_attributes(tmp_path: Path) -> None:
-    gate = Gate(
-        "pair", contract=Tabular(Person, examples=[{"name": "Ada", "a": 1.0}]), features=person_features,
-        chain=Chain(Rule(lambda row: row.a)),
-    )  # fmt: skip
-    gate.open(Settings(home=tmp_path, traces=ALL))
-    gate({"name": "Lovelace", "a": 33.25})
-    gate({"name": "Lovelace, Augusta Ada King", "a": 1.0})
+    gate = persons.declared()
+    gate.open(Settings(home=tmp_path, traces=ALL, keys=persons.KEYS))
+    gate(persons.ADA)
+    gate(persons.BROKEN[1])
     gate.close()
-    text = b"".join(file.read_bytes() for file in (tmp_path / "pair" / "traces").iterdir())
-    assert len(traces(tmp_path)) == 2
+    text = b"".join(file.read_bytes() for file in (tmp_path / "person" / "traces").iterdir())
+    assert len(traces(tmp_path, gate.name)) == 2
     assert b'"contract.' in text
-    assert b"Lovelace" not in text
+    assert not any(secret.encode() in text for secret in persons.SECRETS)
 
 
 def export_to(monkeypatch: pytest.MonkeyPatch, url: str, **more: str) -> None:

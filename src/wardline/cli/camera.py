@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from wardline.camera.events import Review, explained, tree
 from wardline.camera.folder import Refused, Seen, camera_of, frames, listed
-from wardline.camera.review import Review, explained, review, tree
+from wardline.camera.review import review
 from wardline.cli.camera_page import page
 
 _COLOURS = {"ok": "green", "warn": "yellow", "alert": "red", "insufficient": "yellow", "info": "blue"}

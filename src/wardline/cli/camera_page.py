@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from wardline.camera.crops import crops, small
+from wardline.camera.events import Event, Evidence, Review, explained
 from wardline.camera.folder import Seen
-from wardline.camera.review import Event, Evidence, Review, explained
 from wardline.cli.camera_plots import COLOURS, label, multiples, writers
 
 _SHOWN = 12  # frames at the top of the page

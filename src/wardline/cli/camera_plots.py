@@ -9,9 +9,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline.camera.events import Event, Review
 from wardline.camera.folder import Seen
 from wardline.camera.grouping import keys
-from wardline.camera.review import Event, Review
 from wardline.stats.image import Statistics
 
 COLOURS = {"alert": "#c0392b", "warn": "#b9770e", "info": "#2471a3"}

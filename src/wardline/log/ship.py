@@ -20,6 +20,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from wardline import whole
 from wardline.errors import DamagedError, LogError
 from wardline.log import parquet
 from wardline.log.names import begun
@@ -195,9 +196,7 @@ class Notes:
         if self._names <= names:
             return
         self._names &= names
-        draft = self._path.with_name(f"{self._path.name}.tmp")
-        draft.write_text("".join(f"{name}\n" for name in sorted(self._names)))
-        draft.replace(self._path)
+        whole.put(self._path, "".join(f"{name}\n" for name in sorted(self._names)).encode())
 
 
 def sealed(directory: Path) -> list[Path]:

@@ -16,6 +16,8 @@ import apprise
 import httpx
 import msgspec
 
+from wardline import whole
+
 log = logging.getLogger(__name__)
 
 PREFIX = "WARDLINE_PAGE_"
@@ -98,10 +100,7 @@ class Delivery:
         self._thread.join(timeout)
 
     def _store(self, message: Message) -> None:
-        path = self.folder / f"{message.id}.json"
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_bytes(msgspec.json.encode(message))
-        draft.replace(path)
+        whole.put(self.folder / f"{message.id}.json", msgspec.json.encode(message))
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -189,7 +189,7 @@ class Bounded:
                     await asyncio.sleep(0)
                 answer = await self._answer(scope, receive, who)
             except Exception as error:
-                answer, raised = refusal(error, who), True
+                answer, raised = error_reply(error, who), True
             finally:
                 self._slots.give()
         self._metrics.responded(answer.status, answer.action)
@@ -204,7 +204,7 @@ class Bounded:
         raise NotImplementedError
 
 
-def refusal(error: Exception, who: Caller) -> Reply:
+def error_reply(error: Exception, who: Caller) -> Reply:
     """Answer a request that raised; the traceback of a fault of ours goes to our log only."""
     if isinstance(error, TooLargeError):
         return problem(413, str(error), who, action=Action.REJECT)

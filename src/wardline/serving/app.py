@@ -83,7 +83,7 @@ def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Sta
     state = State(gate, settings, metrics, under=under)
     kept = {"/labels": late.labels(state), "/metrics-business": late.figures(state)}
     state.closers += [endpoint.close for endpoint in kept.values()]
-    handler = refusal(metrics, "predictions are POST /predict")
+    handler = exception_handler(metrics, "predictions are POST /predict")
     served = Served(
         state,
         _routes(state, kept),
@@ -130,7 +130,7 @@ def readiness(state: State) -> dict[str, Any]:
     return {"ready": not problems, "problems": problems, "monitor": detail(state.opened)}
 
 
-def refusal(metrics: Counts, instead: str) -> Any:
+def exception_handler(metrics: Counts, instead: str) -> Any:
     """Return the handler for paths and methods that are not served, and for faults outside /predict."""
 
     async def refuse(request: Request, error: Exception) -> Sent:

@@ -17,7 +17,7 @@ import numpy as np
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import CollectorRegistry
 
-from wardline import health
+from wardline import health, whole
 from wardline.gate import Gate, OpenGate
 from wardline.health import alive
 from wardline.monitor import report
@@ -176,9 +176,7 @@ class Metrics:
                     [(list(key), seen) for key, seen in self._exemplars.items()])  # fmt: skip
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            draft = self._file.with_suffix(".tmp")
-            draft.write_bytes(msgspec.json.encode(told))
-            draft.replace(self._file)
+            whole.put(self._file, msgspec.json.encode(told))
         except OSError as error:
             log.warning("metrics cannot be written: %s", error)
         else:

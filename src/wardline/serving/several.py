@@ -14,7 +14,7 @@ from wardline.errors import DeclarationError
 from wardline.gate import Gate
 from wardline.serving import v2
 from wardline.serving.access import Access, Doors
-from wardline.serving.app import Answer, Endpoint, Scraped, app, readiness, refusal
+from wardline.serving.app import Answer, Endpoint, Scraped, app, exception_handler, readiness
 from wardline.serving.lifespan import lifespan
 from wardline.serving.replies import Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -39,7 +39,8 @@ def several(gates: Sequence[Gate], settings: Settings | None = None) -> Starlett
         raise DeclarationError(f"two gates are called {twice!r}: their records would be mixed")
     apps = {gate.name: app(gate, settings, under=f"/gates/{gate.name}") for gate in gates}
     states = [state for each in apps.values() for state in each.state.gates]
-    handler = refusal(Uncounted(), f"predictions are POST /gates/NAME/predict, NAME being {', '.join(names)}")
+    instead = f"predictions are POST /gates/NAME/predict, NAME being {', '.join(names)}"
+    handler = exception_handler(Uncounted(), instead)
     served = Starlette(
         routes=[*_of_all(states, apps, settings), *(Mount(f"/gates/{name}", apps[name]) for name in names)],
         lifespan=lifespan(states, settings.serving),

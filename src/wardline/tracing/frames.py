@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from wardline import whole
 
 FOLDER = "frames"
 """Below the folder of traces."""
@@ -38,9 +39,7 @@ class Frames:
         """Keep one, and return its name; OSError where the disk refuses."""
         self.directory.mkdir(parents=True, exist_ok=True)
         name = f"{trace_id}-{span_id}.jpg"
-        draft = self.directory / f".{os.getpid()}.part"
-        draft.write_bytes(picture)
-        draft.replace(self.directory / name)
+        whole.put(self.directory / name, picture)
         if self._written % _EVERY == 0:
             self.prune()
         self._written += 1
