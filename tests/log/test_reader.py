@@ -92,6 +92,12 @@ def test_a_question_that_makes_no_sense_says_why(tmp_path: Path) -> None:
         batches(tmp_path, since=datetime(2018, 3, 1))
 
 
+def test_a_log_that_has_only_just_begun_has_no_rows_of_any_columns(tmp_path: Path) -> None:
+    (tmp_path / "20180301T000000000000-1-1.arrow").touch()  # opened, and nothing written yet
+    assert list(batches(tmp_path, columns=["action", "us.contract"])) == []
+    assert read(tmp_path, columns=["action", "us.contract"]).num_rows == 0
+
+
 def test_no_log_yet_is_an_empty_table_with_the_columns_of_every_record(tmp_path: Path) -> None:
     table = read(tmp_path / "none", action="serve")
     assert table.num_rows == 0

@@ -83,7 +83,8 @@ def read(
     """Return the records of a gate as one table, in order of time; choose `batches` where it may not fit.
 
     Columns that an older version of the gate did not have are null in its rows. A file that cannot be read
-    is named to `on_problem`, and the others are read. Raises LogError for a column that no file has.
+    is named to `on_problem`, and the others are read. Raises LogError for a column that no file has; where
+    there is no file yet, there are no rows of any.
     """
     query = Query(request_id, action, since, until, columns)
     found = _Found(directory, query, on_problem)
@@ -122,9 +123,10 @@ class _Found:
             self.schema = whole
             return
         strange = [name for name in wanted if name not in whole.names]
-        if strange:
+        if strange and self._sources:  # a log that has only just begun has no rows, of whatever columns
             raise LogError(f"no record has a column {strange[0]!r}; there are: {', '.join(whole.names)}")
-        self.schema = pa.schema([whole.field(name) for name in wanted], metadata=whole.metadata)
+        there = [whole.field(name) for name in wanted if name not in strange]
+        self.schema = pa.schema(there, metadata=whole.metadata)
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Merge the files by time: before one is loaded, whatever is older than all of it is given out."""

@@ -54,8 +54,6 @@ def summarise(directory: Path, since: datetime) -> Summary:
     findings: Counter[tuple[str, str]] = Counter()
     times: list[NDArray[np.float32]] = []
     cameras: dict[str, list[NDArray[np.float32]]] = {}
-    if not any(directory.glob("**/*")):
-        return Summary(0, {}, [], [])
     for batch in batches(directory, since=since, columns=["action", "findings", "camera", *_COLUMNS]):
         for each in pc.value_counts(batch["action"].cast("string")).to_pylist():
             actions[each["values"]] += each["counts"]

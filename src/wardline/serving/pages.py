@@ -13,16 +13,18 @@ from starlette.types import Receive, Scope, Send
 
 from wardline import opening
 from wardline.log.summary import Summary, summarise
+from wardline.monitor import journal
 from wardline.serving.replies import Reply, caller
 from wardline.serving.state import State
 from wardline.tracing.frames import ATTRIBUTE, picture
 from wardline.tracing.place import placed
 from wardline.tracing.read import Wanted, features, find, findings, traces
 from wardline.tracing.trace import Trace
+from wardline.ui.alerts import alerts_table, newest
 from wardline.ui.detail import detail
 from wardline.ui.html import POLICY, STYLE, UNDER, page
 from wardline.ui.listing import listing, wanted
-from wardline.ui.overview import newest_alerts, overview
+from wardline.ui.overview import overview
 
 _SHOWN, _NEAR = 200, 2000  # traces on a page, and looked through for neighbours
 _HTML = b"text/html; charset=utf-8"
@@ -77,7 +79,8 @@ class _Pages:
             "not ready": "; ".join(self._state.problems()) or "no: it answers",
         }  # fmt: skip
         told, window = self._told()
-        return _page(overview(gate.name, guarded, told, window, newest_alerts(self._home / "alerts.jsonl")))
+        alerts = alerts_table(newest(self._home / journal.NAME), self._home / "traces")
+        return _page(overview(gate.name, guarded, told, window, alerts))
 
     def listing(self, query: dict[str, str], last: str) -> Reply:
         found = list(islice(traces(self._home / "traces", wanted(query, datetime.now(UTC))), _SHOWN + 1))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from wardline.tracing.place import Placed
 from wardline.tracing.read import depth, refused
 from wardline.tracing.trace import Event, Span, Trace
-from wardline.ui.html import Safe, facts, link, page, table, tag
+from wardline.ui.html import Safe, facts, link, page, small, table, tag
 
 _WIDE = 1000  # units of the drawing's width
 
@@ -110,9 +109,11 @@ def _event(event: Event) -> str:
 def _picture(jpeg: bytes | None) -> Safe:
     if jpeg is None:
         return Safe("")
-    source = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
-    image = Safe(f'<img src="{source}" alt="the frame, made small" class="frame">')
-    return tag("figure", image, tag("figcaption", "the frame, made small; the model saw all of it"))
+    return tag(
+        "figure",
+        small(jpeg, "the frame, made small"),
+        tag("figcaption", "the frame, made small; the model saw all of it"),
+    )
 
 
 def _features(placed: Sequence[Placed]) -> Safe:

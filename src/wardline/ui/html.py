@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from html import escape
@@ -63,6 +64,12 @@ def link(label: object, path: str, **query: str) -> Safe:
     path = place(path)
     asked = urlencode({name: value for name, value in query.items() if value})
     return tag("a", label, href=f"{path}?{asked}" if asked else path)
+
+
+def small(jpeg: bytes, alt: str) -> Safe:
+    """Show a small picture, inside the page: no address of its own tells that it is there."""
+    source = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    return Safe(f'<img src="{source}" alt="{escape(alt)}" class="frame">')
 
 
 def table(head: Sequence[object], rows: Sequence[Sequence[object]], caption: str = "") -> Safe:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from wardline.log.summary import Summary
 from wardline.ui.html import Safe, facts, link, page, table, tag
 
-_ALERTS = 10
 
-
-def overview(
-    gate: str, guarded: Mapping[str, object], told: Summary, window: str, alerts: list[Any]
-) -> bytes:
-    """Make the page. `guarded` says what is served, `window` which stretch `told` is about."""
+def overview(gate: str, guarded: Mapping[str, object], told: Summary, window: str, alerts: Safe) -> bytes:
+    """Make the page. `guarded` says what is served, `window` which stretch `told` is about;
+    `alerts` is their list."""
     whole = max(told.rows, 1)
     actions = table(
         ("action", "rows", "share"),
@@ -52,37 +46,5 @@ def overview(
         "Overview", gate, facts(guarded),
         tag("div", tag("section", actions), tag("section", guards), class_="cols"),
         tag("div", tag("section", stages), class_="cols"),
-        cameras if told.cameras else Safe(""), _alerts(alerts),
+        cameras if told.cameras else Safe(""), alerts,
     )  # fmt: skip
-
-
-def _alerts(alerts: list[Any]) -> Safe:
-    if not alerts:
-        return tag("p", "No alert was raised by the monitor.", class_="quiet")
-    rows = [
-        (each.get("at", ""), each.get("state", ""), ", ".join(map(str, each.get("subjects", ()))),
-         each.get("explanation", json.dumps(each)[:300]))
-        for each in alerts
-    ]  # fmt: skip
-    return table(("when", "state", "about", "what"), rows, "The newest alerts")
-
-
-def newest_alerts(file: Path) -> list[Any]:
-    """Read the newest alerts, the newest first; none where the monitor never wrote any."""
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - 65_536))
-            lines = opened.read().splitlines()
-    except FileNotFoundError:
-        return []
-    found = []
-    for text in reversed(lines):
-        try:
-            alert = json.loads(text)
-        except ValueError:  # the first may be half of one
-            continue
-        if isinstance(alert, dict):
-            found.append(alert)
-        if len(found) == _ALERTS:
-            break
-    return found
