@@ -6,12 +6,14 @@ import json
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tests.frames import jpeg, scene, shot
+from tests.ui.test_browser import FLAGS
 from wardline.camera.folder import Seen
 from wardline.cli.camera import camera
 from wardline.cli.camera_plots import moments
@@ -82,6 +84,42 @@ def test_the_page_is_one_file_with_plots_and_pictures_in_it(folder: Path, tmp_pa
     assert all(each.startswith("data:image/jpeg;base64,") for each in page.pictures)
     assert page.links == []
     assert out.read_text().count("class=changed") == 6  # those of the second half, of twelve
+
+
+def test_what_moved_most_is_drawn_first_though_only_headers_speak_of_it(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    CliRunner().invoke(camera, [str(folder), "--format", "html", "--out", str(out)])
+    drawn = [part.split(" over time")[0] for part in out.read_text().split("aria-label='")[1:]]
+    assert len(drawn) == len(set(drawn))
+    assert "exposure" in drawn  # light did not change: it stands where it always does
+    assert drawn[0] != "exposure"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_telephone_and_the_night(folder: Path, tmp_path: Path, scheme: Any) -> None:
+    from playwright.sync_api import sync_playwright
+
+    out = tmp_path / "page.html"
+    CliRunner().invoke(camera, [str(folder), "--format", "html", "--out", str(out)])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        tab = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme).new_page()
+        tab.goto(out.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") == 390  # nothing hangs out at the side
+        ground, text = (
+            tab.evaluate(f"getComputedStyle(document.body).{name}")
+            .removeprefix("rgb(")
+            .rstrip(")")
+            .split(",")
+            for name in ("backgroundColor", "color")
+        )
+        brighter = sum(map(int, ground)) > sum(map(int, text))
+        assert brighter == (scheme == "light")
+        box = tab.locator(".strip img").first.bounding_box()
+        assert box is not None
+        assert box["width"] > 100
+        browser.close()
 
 
 def test_frames_stand_by_their_time_unless_a_gap_would_push_them_to_the_edges() -> None:

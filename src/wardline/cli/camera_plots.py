@@ -14,8 +14,10 @@ from wardline.camera.folder import Seen
 from wardline.camera.grouping import keys
 from wardline.stats.image import Statistics
 
-COLOURS = {"alert": "#c0392b", "warn": "#b9770e", "info": "#2471a3"}
-SWATCHES = ("#2e4053", "#c0392b", "#2471a3", "#b9770e", "#1e8449", "#7d3c98", "#7f8c8d")
+SEVERITIES = "alert", "warn", "info"
+"""The worst first; the page has a colour for each."""
+
+SWATCHES = ("#5d7a99", "#c0392b", "#2471a3", "#b9770e", "#1e8449", "#7d3c98", "#7f8c8d")
 """Of the fingerprints, the most frequent first; all further ones share the last."""
 
 _ALWAYS = (
@@ -44,18 +46,42 @@ _WORDS = {
 }  # fmt: skip
 _WIDTH, _HEIGHT, _LEFT, _FOOT = 310, 118, 44, 16
 _POINTS = 500
+_FEWEST, _MOVED = 3, 6  # frames to compare, and statistics that are drawn because they moved
 _GAP = 0.2  # of the whole time: a longer one would push all frames to the edges
 
 
 def multiples(reviewed: Review) -> Iterator[str]:
-    """Draw what moved first, then what every page shows."""
+    """Draw what speaks for the events, then what else moved with them, then what every page shows."""
     seen = [each.subject for event in reviewed.events for each in event.evidence]
     named = [name for name in seen if name in Statistics._fields]
-    x = moments(reviewed.frames)
-    for name in dict.fromkeys([*named, *_ALWAYS]):
-        values = np.array([getattr(each.statistics, name) for each in reviewed.frames], np.float64)
+    x, changed = moments(reviewed.frames), _changed(reviewed)
+    table = np.array([each.statistics for each in reviewed.frames], np.float64)
+    for name in dict.fromkeys([*named, *_moved(table, changed), *_ALWAYS]):
+        values = table[:, Statistics._fields.index(name)]
         if np.isfinite(values).sum() >= 2:
-            yield _plot(name, values, x, reviewed)
+            yield _plot(name, values, x, changed, reviewed)
+
+
+def _changed(reviewed: Review) -> NDArray[np.bool_]:
+    """Say which frames lie in an event of the camera's own."""
+    changed = np.zeros(len(reviewed.frames), np.bool_)
+    for event in reviewed.events:
+        if event.severity != "info":
+            changed[event.place : event.stop] = True
+    return changed
+
+
+def _moved(table: NDArray[np.float64], changed: NDArray[np.bool_]) -> list[str]:
+    """Name what lies elsewhere in changed frames than in nine tenths of the others, the furthest first."""
+    if min(changed.sum(), (~changed).sum()) < _FEWEST:
+        return []
+    found = {}
+    for name, values in zip(Statistics._fields, table.T, strict=True):
+        usual, others = (values[part & np.isfinite(values)] for part in (~changed, changed))
+        if min(len(usual), len(others)) >= _FEWEST:
+            low, middle, high = np.percentile(usual, [5, 50, 95])
+            found[name] = abs(float(np.median(others) - middle)) / max(float(high - low), 1e-9)
+    return sorted((name for name in found if found[name] > 1), key=lambda name: -found[name])[:_MOVED]
 
 
 def moments(frames: Sequence[Seen]) -> NDArray[np.float64]:
@@ -76,11 +102,13 @@ def label(frame: Seen, index: int) -> str:
     return f"{frame.taken:%Y-%m-%d}" if frame.taken is not None else f"#{index}"
 
 
-def _plot(name: str, values: NDArray[np.float64], x: NDArray[np.float64], reviewed: Review) -> str:
-    changed = np.zeros(len(values), np.bool_)
-    for event in reviewed.events:
-        if event.severity != "info":
-            changed[event.place : event.stop] = True
+def _plot(
+    name: str,
+    values: NDArray[np.float64],
+    x: NDArray[np.float64],
+    changed: NDArray[np.bool_],
+    reviewed: Review,
+) -> str:
     good = np.isfinite(values)
     low, high = float(values[good].min()), float(values[good].max())
     usual = values[good & ~changed] if (good & ~changed).any() else values[good]
@@ -91,7 +119,7 @@ def _plot(name: str, values: NDArray[np.float64], x: NDArray[np.float64], review
     bottom, top = (height(float(each)) for each in np.percentile(usual, [5, 95]))
     band = (
         f"<rect x='{_LEFT}' y='{top:.1f}' width='{_WIDTH - _LEFT - 4}' height='{max(bottom - top, 1):.1f}' "
-        "fill='#2e4053' fill-opacity='.08'/>"
+        "class='band'/>"
     )
     marks, pieces = list[str](), [list[str]()]
     for index in range(0, len(values), max(1, len(values) // _POINTS)):
@@ -100,11 +128,9 @@ def _plot(name: str, values: NDArray[np.float64], x: NDArray[np.float64], review
             continue
         at, y = _across(x[index]), height(float(values[index]))
         pieces[-1].append(f"{at:.1f},{y:.1f}")
-        colour = "#c0392b" if changed[index] else "#2e4053"
+        kind = " class='changed'" if changed[index] else ""
         told = escape(f"{reviewed.frames[index].file}: {values[index]:.4g}")
-        marks.append(
-            f"<circle cx='{at:.1f}' cy='{y:.1f}' r='2' fill='{colour}'><title>{told}</title></circle>"
-        )
+        marks.append(f"<circle cx='{at:.1f}' cy='{y:.1f}' r='2'{kind}><title>{told}</title></circle>")
     path = "".join(f"<polyline points='{' '.join(piece)}'/>" for piece in pieces if len(piece) > 1)
     scale = "".join(
         f"<text x='{_LEFT - 4}' y='{height(value) + 3:.1f}' text-anchor='end'>{value:.3g}</text>"
@@ -113,7 +139,7 @@ def _plot(name: str, values: NDArray[np.float64], x: NDArray[np.float64], review
     return (
         f"<figure><figcaption><b>{name}</b> {escape(_WORDS.get(name, ''))}</figcaption>"
         f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='{name} over time'>"
-        f"{_shades(reviewed.events, x)}{band}<g fill='none' stroke='#aeb6bf' stroke-width='.8'>{path}</g>"
+        f"{_shades(reviewed.events, x)}{band}<g class='path'>{path}</g>"
         f"{''.join(marks)}{scale}{_ends(reviewed.frames)}</svg></figure>"
     )
 
@@ -128,11 +154,10 @@ def _shades(events: Sequence[Event], x: NDArray[np.float64]) -> str:
     for event in {(each.place, each.stop): each for each in events}.values():
         start = _across((x[event.place] + x[max(event.place - 1, 0)]) / 2)
         stop = _across(x[event.stop - 1] if event.stop == len(x) else (x[event.stop - 1] + x[event.stop]) / 2)
-        colour = COLOURS[event.severity]
         found.append(
             f"<rect x='{start:.1f}' y='0' width='{max(stop - start, 1.5):.1f}' height='{_HEIGHT - _FOOT}' "
-            f"fill='{colour}' fill-opacity='.07'/><line x1='{start:.1f}' x2='{start:.1f}' y1='0' "
-            f"y2='{_HEIGHT - _FOOT}' stroke='{colour}' stroke-dasharray='3 2'>"
+            f"class='event {event.severity}'/><line x1='{start:.1f}' x2='{start:.1f}' y1='0' "
+            f"y2='{_HEIGHT - _FOOT}' class='{event.severity}'>"
             f"<title>{event.kind}</title></line>"
         )
     return "".join(found)
