@@ -26,22 +26,22 @@ SLOWLY = """
 import sys
 from wardline.cli import cli, counting, logged, resuming
 counting.AT_ONCE, logged.PART_ROWS, resuming.AFTER_S = 1, 100, 0.0
-cli(["drift", *sys.argv[1:]])
+cli(sys.argv[1:])
 """
 
 
-def slowly(home: Path, *arguments: str) -> subprocess.Popen[str]:
+def slowly(home: Path, *arguments: str, command: str) -> subprocess.Popen[str]:
     """A real audit, of parts so small that there are many of them."""
     return subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, *arguments, "--format", "json"],
+        [sys.executable, "-c", SLOWLY, command, *arguments, "--format", "json"],
         cwd=ROOT, env={**os.environ, "WARDLINE_HOME": str(home)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def killed(home: Path, folder: Path, *arguments: str) -> Path:
+def killed(home: Path, folder: Path, *arguments: str, command: str = "drift") -> Path:
     """Begin an audit, kill it once some of it is counted, and return what it left."""
-    audit = slowly(home, *arguments)
+    audit = slowly(home, *arguments, command=command)
     try:
         left: Path = until(lambda: next(folder.glob("*.jsonl"), None), 60)
         until(lambda: left.read_text().count("\n") > 6, 60)
@@ -52,8 +52,8 @@ def killed(home: Path, folder: Path, *arguments: str) -> Path:
     return left
 
 
-def finished(home: Path, *arguments: str) -> tuple[dict[str, object], str]:
-    audit = slowly(home, *arguments)
+def finished(home: Path, *arguments: str, command: str = "drift") -> tuple[dict[str, object], str]:
+    audit = slowly(home, *arguments, command=command)
     told, said = audit.communicate(timeout=120)
     return json.loads(told), said
 

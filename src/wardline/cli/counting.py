@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import ibis
@@ -60,7 +60,7 @@ def count(
             unit = f"{side.name}/{side.part}/{start}"
             rows = memory.get(unit)
             if rows is None:
-                rows = _fetched(long_counts(side, some, spans[side.name]))
+                rows = fetched(long_counts(side, some, spans[side.name]))
                 memory.put(unit, rows)
             for slice_, block, feature, place, many in rows:
                 key = (side.name, slice_, feature)
@@ -153,13 +153,23 @@ def stretches(sides: Sequence[Side], memory: Memory | None = None) -> dict[str, 
         found = memory.get(unit)
         if found is None:
             moment = _seconds(side.rows[side.time])
-            found = _fetched(side.rows.aggregate(low=moment.min(), high=moment.max()))
+            found = fetched(side.rows.aggregate(low=moment.min(), high=moment.max()))
             memory.put(unit, found)
         ends[side.name] += [float(each) for row in found for each in row if each is not None]
     return {name: (min(both), max(both)) if both else (0.0, 0.0) for name, both in ends.items()}
 
 
-def _fetched(expression: ir.Table) -> list[Any]:
+def batches(expression: ir.Table) -> Iterator[Any]:
+    """Give the rows of a small or ordered answer as Arrow batches, never all at once."""
+    backend = expression.get_backend()
+    if backend.name == "duckdb":
+        yield from backend.con.sql(backend.compile(expression)).to_arrow_reader(65_536)
+    else:
+        yield from expression.to_pyarrow_batches()
+
+
+def fetched(expression: ir.Table) -> list[Any]:
+    """Return the rows of a small answer."""
     backend = expression.get_backend()
     if backend.name == "duckdb":  # Ibis would load pandas to hand the few numbers over
         return list(backend.raw_sql(backend.compile(expression)).fetchall())

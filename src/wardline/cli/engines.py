@@ -27,6 +27,9 @@ MEMORY = "256MB"
 SECONDS = "wardline_seconds"
 """The time of a log's rows as a number, to the last digit the same on all engines."""
 
+NANOSECONDS = "wardline_ns"
+"""The same as a whole number."""
+
 
 class LogFile(NamedTuple):
     """A file of a log as an engine takes it: `name` is its segment's, sealed or not; `rows` are its own."""
@@ -50,7 +53,7 @@ class Opened:
         self._views += 1
         if self._session is None and log:  # Ibis has no name for DuckDB's nanoseconds with a zone
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            seconds = f"epoch_ns(time) / 1e9 AS {SECONDS}"
+            seconds = f"epoch_ns(time) / 1e9 AS {SECONDS}, epoch_ns(time) AS {NANOSECONDS}"
             source = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
             made = f"SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time), {seconds} FROM {source}"  # noqa: S608 - the user's own files
             self._backend.raw_sql(f"CREATE TEMP VIEW side{self._views} AS {made}")
@@ -60,7 +63,10 @@ class Opened:
         frame = self._session.read.option("mergeSchema", "true").parquet(*paths)
         if log:  # Spark has no nanoseconds: it reads them as whole numbers
             frame = frame.selectExpr(
-                "* EXCEPT (time)", "timestamp_micros(time DIV 1000) AS time", f"time / 1e9 AS {SECONDS}"
+                "* EXCEPT (time)",
+                "timestamp_micros(time DIV 1000) AS time",
+                f"time / 1e9 AS {SECONDS}",
+                f"time AS {NANOSECONDS}",
             )
         frame.createOrReplaceTempView(f"side{self._views}")
         return self._backend.table(f"side{self._views}")

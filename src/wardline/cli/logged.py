@@ -64,7 +64,7 @@ def compared(target: str, asked: dict[str, Any]) -> tuple[Comparison, tuple[str 
         if not files:
             raise click.UsageError(f"there is no record in {asked['store'] or directory}")
         plan = parts_of(files, whole=asked["engine"] != "duckdb")
-        memory = kept(gate.records_dir.parent, asked, plan, gate=target, reference=of.reference.id)
+        memory = kept(gate.records_dir.parent / "drift", asked, plan, gate=target, reference=of.reference.id)
         now = datetime.fromtimestamp(memory.began, UTC)
         when = stretch(asked["since"], asked["until"], now)
         if len(memory):  # what was written since then is not asked about
@@ -96,7 +96,7 @@ def log_of(gate: Gate, asked: Mapping[str, Any]) -> Iterator[Path]:
         yield gate.records_dir
         return
     begin, end = stretch(asked["since"], asked["until"], datetime.now(UTC))
-    if asked["against"]:
+    if asked.get("against"):
         begin = end = None
     with (
         progress("fetching", asked["form"]) as advance,
@@ -105,10 +105,10 @@ def log_of(gate: Gate, asked: Mapping[str, Any]) -> Iterator[Path]:
         yield directory
 
 
-def kept(home: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
+def kept(folder: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
     """Return what an earlier run of the same audit counted; nothing where there was none."""
     question = {name: value for name, value in asked.items() if name not in ("form", "level")}
-    found = Kept.of(home / "drift", {**question, **about}, plan)
+    found = Kept.of(folder, {**question, **about}, plan)
     if len(found):
         began = datetime.fromtimestamp(found.began, UTC)
         click.echo(f"going on with the audit that began at {began:%Y-%m-%d %H:%M:%S} UTC", err=True)

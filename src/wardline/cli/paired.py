@@ -96,7 +96,9 @@ def _counts(
     with engine(asked["engine"]) as opened:
         rows = [chosen(opened.read([file]), slices=asked["slices"]) for file in pair]
         sides = _sides(rows, asked)
-        memory = kept(Settings.from_env().home, asked, files=[(file, *_state(file)) for file in pair])
+        memory = kept(
+            Settings.from_env().home / "drift", asked, files=[(file, *_state(file)) for file in pair]
+        )
         counts = count(sides, counted, advance, memory), stretches(sides, memory)[WINDOW]
         memory.finish()
         return counts

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -16,14 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wardline.cli.labels import finite, joined, span
-from wardline.cli.records import moment
-from wardline.cli.target import load, watched
-from wardline.gate import Gate
-from wardline.log.figures import FOLDER as FIGURES
-from wardline.log.figures import read_figures
-from wardline.monitor.business import business
-from wardline.monitor.labels import Quality, quality
+from wardline.cli.labels import finite, span
+from wardline.monitor.labels import Quality
 from wardline.monitor.performance import LEADING, Judged
 from wardline.monitor.signal import Standing
 from wardline.verdict import Coverage
@@ -36,16 +28,34 @@ _COLOURS = {"ok": "green", "warn": "yellow", "alert": "red", "insufficient": "di
 @click.command()
 @click.argument("target")
 @click.option("--since", metavar="15m|ISO", help="Only answers since then: 30s, 15m, 2h, 7d, or a date.")
+@click.option("--until", metavar="15m|ISO", help="Only answers before then.")
+@click.option("--by", metavar="COL", help="Split by this slice column only. [default: by each of them]")
+@click.option(
+    "--slice", "slices", multiple=True, metavar="COL=VALUE", help="Only these answers; may be repeated."
+)
+@click.option("--action", multiple=True, help="Only answers of these actions. [default: all of them]")
+@click.option("--camera", help="Only answers about this camera.")
+@click.option("--version", help="Only what this model answered.")
+@click.option("--from", "store", metavar="URL", help="Sealed records in a store, as s3://log/prod.")
 @click.option("--find", is_flag=True, help="Look for the worst segments over combinations of slice columns.")
 @click.option("--depth", default=3, show_default=True, type=click.IntRange(1, 3), help="Columns a segment.")
+@click.option("--engine", default="duckdb", show_default=True, metavar="duckdb|spark|spark://HOST:PORT",
+              help="What adds the answers up.")  # fmt: skip
 @click.option(
     "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json", "html"])
 )
-def slices(*, target: str, since: str | None, find: bool, depth: int, form: str) -> None:
-    """Say how good the answers of the gate TARGET (guards.loan) were by slice; exit 1 where one is worse."""
-    gate = load(target)
-    begin = None if since is None else moment(since, datetime.now(UTC))
-    found = report(gate, begin, time.time(), depth if find else None)
+def slices(*, target: str, form: str, **asked: Any) -> None:
+    """Say how good the answers of the gate TARGET (guards.loan) were by slice; exit 1 where one is worse.
+
+    Answers of the log are joined with the labels that came, and added up where they lie. A long audit that
+    was stopped goes on where it was, when it is asked the same again within a day.
+    """
+    from wardline.cli.slicing import report  # noqa: PLC0415 - engines when they are asked for
+
+    engine = asked["engine"]
+    if engine not in ("duckdb", "spark") and not engine.startswith("spark://"):
+        raise click.UsageError(f"--engine {engine!r} is none of duckdb, spark and spark://HOST:PORT")
+    found = report(target, {**asked, "form": form})
     if form == "json":
         click.echo(json.dumps(as_tree(found), indent=1))
     elif form == "html":
@@ -58,13 +68,6 @@ def slices(*, target: str, since: str | None, find: bool, depth: int, form: str)
             console.width = _WIDTH
         show(found, console)
     raise SystemExit(1 if found.standing is Standing.ALERT else 0)
-
-
-def report(gate: Gate, since: datetime | None, now: float, find: int | None) -> Quality:
-    """Judge a gate's answers by its labels and figures, as the environment's settings find them."""
-    figures = read_figures(gate.records_dir.parent / FIGURES)
-    told = business(figures, gate.launch.business)
-    return quality(watched(gate), joined(gate, since), now, find=find, business=told)
 
 
 def as_tree(found: Quality) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from wardline.labelling import Labelling
 from wardline.log.labelled import Labelled
@@ -41,21 +44,37 @@ class Realised(msgspec.Struct, frozen=True):
         return self.covered / self.rows if self.rows else float("nan")
 
 
+class Block(NamedTuple):
+    """What is judged of a rung: which of the newest labelled answers were covered, at which stated level."""
+
+    covered: NDArray[np.bool_]
+    level: NDArray[np.float64]
+
+
 def realised(known: Labelled, reference: Reference, declared: Labelling, rung: str) -> Realised:
-    """Judge a rung's stated coverage on matured answers, in blocks, the newest whole block of them.
+    """Judge a rung's stated coverage on matured answers, in blocks, the newest whole block of them."""
+    place = known.rung.names.index(rung) if rung in known.rung.names else -2
+    about = np.flatnonzero((known.rung.codes == place) & known.has & known.stated)
+    last = newest(about, len(about))
+    return promised(Block(known.covered[last], known.level[last]), reference, declared, rung)
+
+
+def newest(rows: Any, count: int) -> Any:
+    """Return the newest whole block of `count` labelled answers; `rows` are the newest of them, in order."""
+    return rows[: len(rows) - count % BLOCK][-BLOCK:] if count >= BLOCK else rows
+
+
+def promised(block: Block, reference: Reference, declared: Labelling, rung: str) -> Realised:
+    """Judge a block.
 
     `watch` where so many misses have a chance below `declared.false_rate` on rows like the calibration's;
     `void` where it is below a tenth of it and coverage is two points short for certain.
     """
-    place = known.rung.names.index(rung) if rung in known.rung.names else -2
-    about = np.flatnonzero((known.rung.codes == place) & known.has & known.stated)
-    count = len(about)
-    last = about[: count - count % BLOCK][-BLOCK:] if count >= BLOCK else about
-    rows, covered = len(last), int(known.covered[last].sum())
+    rows, covered = len(block.covered), int(block.covered.sum())
     low, high = wilson(covered, rows)
     if rows < declared.least:
         return Realised(rung, float("nan"), rows, covered, low, high, float("nan"), None)
-    level = float(np.median(known.level[last]))
+    level = float(np.median(block.level))
     calibration = reference.rungs[rung].calibration if rung in reference.rungs else None
     scores = 0 if calibration is None else sum(map(len, calibration.scores))
     p_value = misses_p_value(rows - covered, rows, scores, level)

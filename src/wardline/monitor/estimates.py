@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,9 +23,13 @@ ASSUMPTION = (
     "(covariate shift), but what leads to which truth must not have changed"
 )
 
-_STRANGE = 0.05  # a row of rank below this is like few of the reference
+STRANGE = 0.05
+"""A row of rank below this is like few of the reference."""
+
+FIT = 1000
+"""Labelled answers that fit a reliability where the reference has none."""
+
 _MOST_STRANGE = 0.20  # share of such rows from which confidences are read where nothing calibrated them
-_FIT = 1000  # labelled answers that fit a reliability where the reference has none
 
 
 class Estimates(msgspec.Struct, frozen=True):
@@ -51,47 +56,128 @@ class Estimates(msgspec.Struct, frozen=True):
     assumption: str = ASSUMPTION
 
 
+class Sure(NamedTuple):
+    """How sure some answers were: how many on each step of a reliability, their sum, those above a limit."""
+
+    steps: NDArray[np.intp]
+    total: float
+    above: int
+
+    @property
+    def rows(self) -> int:
+        """How many they are."""
+        return int(self.steps.sum())
+
+
+class Evidence(NamedTuple):
+    """What estimates are made of: `fresh` answers; of matured ones with labels how many were `right`.
+
+    Of `ranked` fresh answers `strange` are like few of the reference.
+    """
+
+    fresh: Sure
+    labelled: Sure
+    right: int
+    ranked: int
+    strange: int
+
+
 def estimates(
     fresh: Labelled, matured: Labelled, reference: Reference, declared: Labelling, rung: str
 ) -> Estimates | None:
     """Estimate the accuracy of `fresh` answers, and check the estimate on `matured` ones.
 
-    Void where the reference knows no reliability, where labels say that answers so sure are not right so
-    often (at `declared.false_rate`), or where too many rows are like none of the reference. None for a gate
-    without classes: there is no such estimate for numbers.
+    None for a gate without classes: there is no such estimate for numbers.
     """
     profile = reference.rungs.get(rung)
     if not reference.classes or profile is None:
         return None
-    old = _mine(matured, rung)
-    known, old = _reliability(profile, len(reference.classes), old, declared)
-    fresh = _mine(fresh, rung)
-    confidence, seen = fresh.confidence, old.has
-    right = 1.0 - old.loss[seen]
-    realised = estimated = guess = None
+    old, fresh = _mine(matured, rung), _mine(fresh, rung)
+    known = calibrated(profile, len(reference.classes))
+    if known is None:
+        first = np.flatnonzero(old.has)[:FIT]
+        known = fitted(old.confidence[first], 1.0 - old.loss[first], declared)
+        old = old if known is None else old.take(np.arange(first[-1] + 1, len(old)))
+    seen, limit = old.has, threshold(profile)
+    ranked = fresh.ood_p[~np.isnan(fresh.ood_p)]
+    evidence = Evidence(
+        _sure(known, fresh.confidence, limit), _sure(known, old.confidence[seen], limit),
+        int((1.0 - old.loss[seen]).sum()), len(ranked), int((ranked < STRANGE).sum()),
+    )  # fmt: skip
+    return estimated(evidence, known, profile, declared, rung)
+
+
+def estimated(
+    evidence: Evidence, known: Reliability | None, profile: RungProfile, declared: Labelling, rung: str
+) -> Estimates:
+    """Make the estimates of what was counted.
+
+    Void where the reference knows no reliability, where labels say that answers so sure are not right so
+    often (at `declared.false_rate`), or where too many rows are like none of the reference.
+    """
+    fresh, old, right = evidence.fresh, evidence.labelled, evidence.right
+    realised = expected = guess = None
     gap, p_value, void = 0.0, 1.0, []
     if known is None:
         void.append(
             "no reliability: the reference has no calibrated confidence, and too few answers have labels"
         )
-    elif seen.any():
-        realised = Measure(float(right.mean()), *wilson(float(right.sum()), len(right)))
-        estimated = labelfree.cbpe(known, old.confidence[seen])
-        gap, p_value = labelfree.relation(known, old.confidence[seen], right)
-        if len(right) >= declared.least and p_value < declared.false_rate:
+    elif old.rows:
+        realised = Measure(right / old.rows, *wilson(right, old.rows))
+        expected = labelfree.cbpe_of(known, old.steps)
+        gap, p_value = labelfree.relation_of(known, old.steps, right)
+        if old.rows >= declared.least and p_value < declared.false_rate:
             void.append(
-                f"labels contradict it: {realised.value:.3f} were right where {estimated.value:.3f} were "
+                f"labels contradict it: {realised.value:.3f} were right where {expected.value:.3f} were "
                 "expected, so the relation to the truth changed or the calibration failed"
             )
-    strange = _strange(fresh)
-    if strange.many:
-        void.append(f"{strange.share:.0%} of the rows are like hardly any of the reference")
-    if known is not None and len(confidence):
-        guess = labelfree.cbpe(known, confidence)
+    share = evidence.strange / evidence.ranked if evidence.ranked else math.nan
+    if evidence.ranked and at_least(evidence.strange, evidence.ranked, _MOST_STRANGE) < 0.001:
+        void.append(f"{share:.0%} of the rows are like hardly any of the reference")
+    if known is not None and fresh.rows:
+        guess = labelfree.cbpe_of(known, fresh.steps)
     return Estimates(
-        rung, len(confidence), guess, *_others(profile, confidence), int(seen.sum()), realised, estimated,
-        gap, p_value, strange.share, len(right) >= declared.least and known is not None, tuple(void),
+        rung, fresh.rows, guess, *_others(profile, fresh), old.rows, realised, expected,
+        gap, p_value, share, old.rows >= declared.least and known is not None, tuple(void),
     )  # fmt: skip
+
+
+def calibrated(profile: RungProfile, classes: int) -> Reliability | None:
+    """Return how often answers so sure are right by the reference.
+
+    Of two classes its calibration scores (1 - probability of the true class) say it; of more they do not,
+    and the oldest labelled answers do (`fitted`).
+    """
+    if classes != 2 or profile.calibration is None:
+        return None
+    true = 1.0 - np.concatenate(profile.calibration.scores)
+    return labelfree.reliability(np.maximum(true, 1.0 - true), (true > 0.5).astype(np.float64))
+
+
+def fitted(
+    confidence: NDArray[np.float64], right: NDArray[np.float64], declared: Labelling
+) -> Reliability | None:
+    """Fit it to the oldest labelled answers, which it is not checked on then; None where they are too few."""
+    if len(confidence) < max(declared.least, FIT):
+        return None
+    return labelfree.reliability(confidence, right)
+
+
+def threshold(profile: RungProfile) -> float:
+    """Return the confidence above which answers count for ATC; infinite where the reference has none."""
+    accuracy = profile.performance.get("accuracy")
+    if profile.confidence is None or accuracy is None:
+        return math.inf
+    return labelfree.atc_threshold(accuracy.value, profile.confidence.percentiles)
+
+
+def _sure(known: Reliability | None, confidence: NDArray[np.float64], limit: float) -> Sure:
+    steps = (
+        np.array([len(confidence)])
+        if known is None
+        else np.bincount(known.step(confidence), minlength=len(known.right))
+    )
+    return Sure(steps, float(confidence.sum()), int((confidence > limit).sum()))
 
 
 def _mine(known: Labelled, rung: str) -> Labelled:
@@ -100,43 +186,9 @@ def _mine(known: Labelled, rung: str) -> Labelled:
     return known.take((known.rung.codes == place) & ~np.isnan(known.confidence))
 
 
-def _reliability(
-    profile: RungProfile, classes: int, old: Labelled, declared: Labelling
-) -> tuple[Reliability | None, Labelled]:
-    """Return how often answers so sure are right, and the matured answers it was not fitted on.
-
-    Of two classes the reference's calibration scores (1 - probability of the true class) say it; of more
-    they do not, and the oldest labelled answers do.
-    """
-    if classes == 2 and profile.calibration is not None:
-        true = 1.0 - np.concatenate(profile.calibration.scores)
-        return labelfree.reliability(np.maximum(true, 1.0 - true), (true > 0.5).astype(np.float64)), old
-    first = np.flatnonzero(old.has)[:_FIT]
-    if len(first) < max(declared.least, _FIT):
-        return None, old
-    fitted = labelfree.reliability(old.confidence[first], 1.0 - old.loss[first])
-    return fitted, old.take(np.arange(first[-1] + 1, len(old)))
-
-
-def _others(profile: RungProfile, confidence: NDArray[np.float64]) -> tuple[float | None, float | None]:
+def _others(profile: RungProfile, fresh: Sure) -> tuple[float | None, float | None]:
     accuracy = profile.performance.get("accuracy")
-    if profile.confidence is None or accuracy is None or not len(confidence):
+    if profile.confidence is None or accuracy is None or not fresh.rows:
         return None, None
-    return (
-        labelfree.doc(accuracy.value, profile.confidence.mean, confidence),
-        labelfree.atc(accuracy.value, profile.confidence.percentiles, confidence),
-    )
-
-
-class _Strange(msgspec.Struct):
-    share: float
-    many: bool
-
-
-def _strange(fresh: Labelled) -> _Strange:
-    ranked = fresh.ood_p[~np.isnan(fresh.ood_p)]
-    if not len(ranked):
-        return _Strange(math.nan, many=False)
-    count = int((ranked < _STRANGE).sum())
-    many = at_least(count, len(ranked), _MOST_STRANGE) < 0.001
-    return _Strange(count / len(ranked), many)
+    mean = fresh.total / fresh.rows
+    return labelfree.doc(accuracy.value, profile.confidence.mean, mean), fresh.above / fresh.rows

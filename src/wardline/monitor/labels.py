@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from wardline.labelling import Labelling
+from wardline.log.columns import Coded
 from wardline.log.labelled import Labelled
 from wardline.monitor.business import Standings
 from wardline.monitor.coverage import Realised, realised
@@ -103,15 +105,31 @@ def segments(
     """Look for the worst segments of labelled answers, whichever rung gave them."""
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(old.has)
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
+    if (chosen := sample(len(rows), rng)) is not None:
+        rows = rows[chosen]
     some = old.take(rows)
-    codes = {name: some.slices[name].codes.astype(np.intp) for name in columns}
+    return segments_of(some.loss, {name: some.slices[name] for name in columns}, declared, depth, rng)
+
+
+def sample(count: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
+    """Draw the places of the answers that are looked at, in order; None where all of them are."""
+    return None if count <= MOST_ROWS else np.sort(rng.choice(count, MOST_ROWS, replace=False))
+
+
+def segments_of(
+    loss: NDArray[np.float64],
+    columns: Mapping[str, Coded],
+    declared: Labelling,
+    depth: int,
+    rng: np.random.Generator,
+) -> tuple[Named, ...]:
+    """Look for the worst segments of what answers cost."""
+    codes = {name: column.codes.astype(np.intp) for name, column in columns.items()}
     level = max(declared.false_rate, 0.005)  # what 200 permutations can tell
-    found = worst_segments(some.loss, codes, rng, depth=depth, least=declared.least, level=level)
-    return tuple(_named(each, some) for each in found)
+    found = worst_segments(loss, codes, rng, depth=depth, least=declared.least, level=level)
+    return tuple(_named(each, columns) for each in found)
 
 
-def _named(segment: Segment, some: Labelled) -> Named:
-    where = ", ".join(f"{column}={some.slices[column].names[code]}" for column, code in segment.where)
+def _named(segment: Segment, columns: Mapping[str, Coded]) -> Named:
+    where = ", ".join(f"{column}={columns[column].names[code]}" for column, code in segment.where)
     return Named(where, *segment[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wardline.labelling import Labelling
 from wardline.log.labelled import Labelled
@@ -44,19 +45,26 @@ def by_age(known: Labelled, now: float) -> list[Age]:
 
 
 def maturity(known: Labelled, declared: Labelling, now: float) -> Maturity:
-    """Say up to when answers are matured.
+    """Say up to when answers are matured."""
+    has = known.has
+    return maturity_of(known.lag_s[has], known.time[has], known.newest_label, declared, now)
+
+
+def maturity_of(
+    lags: NDArray[np.float64], times: NDArray[np.int64], newest: int, declared: Labelling, now: float
+) -> Maturity:
+    """Say it by how late labels came (seconds) for answers of which times; `newest` is when the last came.
 
     The lag is the declared one, else the one within which the declared share of labels comes, corrected for
     those that are still to come. Nothing is matured that is younger than the lag before the last label came:
     where labels are brought once a month, last week's answers are not wrong, they are unjudged.
     """
-    seen = min(now, known.newest_label / 1e9) if known.newest_label else now
     if declared.lag_s is not None:
         return Maturity(declared.lag_s, int((now - declared.lag_s) * 1e9), declared=True)
-    has = known.has
-    if int(has.sum()) < declared.least:
+    if len(lags) < declared.least:
         return Maturity(float("nan"), 0, declared=False)
-    lag = lag_quantile(known.lag_s[has], seen - known.time[has] / 1e9, declared.matured)
+    seen = min(now, newest / 1e9) if newest else now
+    lag = lag_quantile(lags, seen - times / 1e9, declared.matured)
     return Maturity(lag, int((seen - lag) * 1e9), declared=False)
 
 

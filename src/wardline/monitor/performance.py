@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -43,16 +44,31 @@ class Judged(msgspec.Struct, frozen=True):
     says: str = ""
 
 
+class Tally(NamedTuple):
+    """What labels add up to: of a rung and slice ("" is all rows), `rows` labelled of `answered` answers."""
+
+    rung: str
+    slice: str
+    rows: int
+    answered: int
+    measures: Mapping[str, Measure]
+
+
 def performance(
     known: Labelled, reference: Reference, declared: Labelling, rungs: Sequence[str]
 ) -> list[Judged]:
-    """Judge every rung as a whole, and the first by slices; `known` are matured answers only.
+    """Judge every rung as a whole, and the first by slices; `known` are matured answers only."""
+    return judged_of(tallies(known, rungs, classes=bool(reference.classes)), reference, declared)
+
+
+def judged_of(found: Iterable[Tally], reference: Reference, declared: Labelling) -> list[Judged]:
+    """Hold what was tallied against the reference.
 
     A slice is worse where evidence survives the number of all slices (false discovery rate
     `declared.false_rate`) and the effect matters: accuracy two points lower, mae a tenth higher. Below
     `declared.least` labels the standing is "insufficient".
     """
-    judged = [each for rung in rungs for each in _rung(known, reference, rung, slices=rung == rungs[0])]
+    judged = [_judge(each, reference) for each in found]
     enough = np.array([j.rows >= declared.least and j.p_value == j.p_value for j in judged], np.bool_)
     p_values = np.array([j.p_value for j in judged])
     worse = np.zeros(len(judged), np.bool_)
@@ -60,37 +76,42 @@ def performance(
     return [_settled(each, declared, evident=bool(found)) for each, found in zip(judged, worse, strict=True)]
 
 
-def _rung(known: Labelled, reference: Reference, rung: str, *, slices: bool) -> Iterator[Judged]:
-    place = known.rung.names.index(rung) if rung in known.rung.names else -2
-    mine = known.take(known.rung.codes == place)
-    profile = reference.rungs.get(rung)
-    metric = LEADING[bool(reference.classes)]
-    whole = profile.performance.get(metric) if profile else None
-    if len(mine) or slices:
-        yield _judge(mine, rung, "", whole, bool(reference.classes))
-    if not slices:
-        return
-    baselines = {key: found.get(metric) for key, found in (profile.slices if profile else {}).items()}
-    for column, coded in mine.slices.items():
-        for code, value in enumerate(coded.names):
-            inside = coded.codes == code
-            if inside.any():
-                key = f"{column}={value}"
-                yield _judge(mine.take(inside), rung, key, baselines.get(key), bool(reference.classes))
+def tallies(known: Labelled, rungs: Sequence[str], *, classes: bool) -> Iterator[Tally]:
+    """Add up answers: every rung as a whole, the first by slices too."""
+    for rung in rungs:
+        place = known.rung.names.index(rung) if rung in known.rung.names else -2
+        mine = known.take(known.rung.codes == place)
+        if len(mine) or rung == rungs[0]:
+            yield _tally(mine, rung, "", classes=classes)
+        if rung != rungs[0]:
+            continue
+        for column, coded in mine.slices.items():
+            for code, value in enumerate(coded.names):
+                inside = coded.codes == code
+                if inside.any():
+                    yield _tally(mine.take(inside), rung, f"{column}={value}", classes=classes)
 
 
-def _judge(some: Labelled, rung: str, name: str, baseline: Estimate | None, classes: bool) -> Judged:
+def _tally(some: Labelled, rung: str, name: str, *, classes: bool) -> Tally:
     scored: Classification | Regression = Classification() if classes else Regression()
     has = some.has
     scored.add(some.value[has], None, some.label[has])
-    measures = scored.measures()
-    found = measures.get(LEADING[classes])
+    return Tally(rung, name, int(has.sum()), len(some), scored.measures())
+
+
+def _judge(found: Tally, reference: Reference) -> Judged:
+    classes = bool(reference.classes)
+    profile = reference.rungs.get(found.rung)
+    known = (
+        {} if profile is None else profile.slices.get(found.slice, {}) if found.slice else profile.performance
+    )
+    baseline, leading = known.get(LEADING[classes]), found.measures.get(LEADING[classes])
     p_value = math.nan
-    if found is not None and baseline is not None:
-        gap = (baseline.value - found.value) if classes else (found.value - baseline.value)
-        errors = [(each.high - each.low) / 2.0 / normal_quantile(0.95) for each in (found, baseline)]
+    if leading is not None and baseline is not None:
+        gap = (baseline.value - leading.value) if classes else (leading.value - baseline.value)
+        errors = [(each.high - each.low) / 2.0 / normal_quantile(0.95) for each in (leading, baseline)]
         p_value = 0.5 * math.erfc(gap / max(math.hypot(*errors), 1e-12) / math.sqrt(2.0))
-    return Judged(rung, name, int(has.sum()), len(some), measures, baseline, p_value, Standing.OK)
+    return Judged(*found, baseline, p_value, Standing.OK)
 
 
 def _settled(judged: Judged, declared: Labelling, *, evident: bool) -> Judged:

@@ -74,28 +74,33 @@ def cbpe(known: Reliability, confidence: Floats) -> Measure:
     >>> round(cbpe(known, np.array([0.55, 0.95, 0.85])).value, 3)
     0.8
     """
-    shares = np.bincount(known.step(confidence), minlength=len(known.right)) / len(confidence)
+    return cbpe_of(known, np.bincount(known.step(confidence), minlength=len(known.right)))
+
+
+def cbpe_of(known: Reliability, counts: NDArray[np.intp]) -> Measure:
+    """Estimate accuracy where what is known is how many confidences fall on each step."""
+    rows = int(counts.sum())
+    shares = counts / rows
     value = float(shares @ known.right)
-    half = normal_quantile(LEVEL) * _error(known, shares, len(confidence))
+    half = normal_quantile(LEVEL) * _error(known, shares, rows)
     return Measure(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def doc(accuracy: float, mean_confidence: float, confidence: Floats) -> float:
-    """Estimate accuracy as the known one less the drop in confidence (difference of confidences).
+def doc(accuracy: float, mean_confidence: float, mean: float) -> float:
+    """Estimate accuracy as the known one less the drop in mean confidence (difference of confidences).
 
     The plain form of Guillory et al. 2021 (arXiv 2107.03315), without a regression over earlier shifts.
     """
-    return float(np.clip(accuracy - (mean_confidence - confidence.mean()), 0.0, 1.0))
+    return float(np.clip(accuracy - (mean_confidence - mean), 0.0, 1.0))
 
 
-def atc(accuracy: float, percentiles: Floats, confidence: Floats) -> float:
-    """Estimate accuracy as the share of rows above the confidence that the known accuracy cuts off.
+def atc_threshold(accuracy: float, percentiles: Floats) -> float:
+    """Return the confidence that the known accuracy cuts off; the share of rows above it estimates accuracy.
 
     Average thresholded confidence (Garg et al. 2022, arXiv 2201.04234); `percentiles` are those of the
     known confidences, 0 to 100.
     """
-    threshold = np.interp(100.0 * (1.0 - accuracy), np.arange(len(percentiles)), percentiles)
-    return float((confidence > threshold).mean())
+    return float(np.interp(100.0 * (1.0 - accuracy), np.arange(len(percentiles)), percentiles))
 
 
 def relation(known: Reliability, confidence: Floats, right: Floats) -> tuple[float, float]:
@@ -104,11 +109,18 @@ def relation(known: Reliability, confidence: Floats, right: Floats) -> tuple[flo
     A small p-value says that answers so sure are no longer right as often: the label relation changed, or
     the calibration failed, and estimates by confidence are void.
     """
-    if not len(confidence):
+    counts = np.bincount(known.step(confidence), minlength=len(known.right))
+    return relation_of(known, counts, float(right.sum()))
+
+
+def relation_of(known: Reliability, counts: NDArray[np.intp], right: float) -> tuple[float, float]:
+    """Tell the same where what is known is how many fall on each step, and how many are right in all."""
+    rows = int(counts.sum())
+    if not rows:
         return 0.0, 1.0
-    shares = np.bincount(known.step(confidence), minlength=len(known.right)) / len(confidence)
-    gap = float(right.mean() - shares @ known.right)
-    error = _error(known, shares, len(confidence))
+    shares = counts / rows
+    gap = float(right / rows - shares @ known.right)
+    error = _error(known, shares, rows)
     return gap, math.erfc(abs(gap) / max(error, 1e-12) / math.sqrt(2.0))
 
 

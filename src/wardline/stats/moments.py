@@ -30,9 +30,13 @@ class Moments:
             return
         mean = block.mean(axis=0)
         centered = block - mean
+        self.merge(rows, mean, centered.T @ centered)
+
+    def merge(self, rows: int, mean: NDArray[np.float64], apart: NDArray[np.float64]) -> None:
+        """Take in what was added up elsewhere: the mean of some vectors, and their products about it."""
         step = mean - self.mean
         total = self.count + rows
-        self._apart += centered.T @ centered + np.outer(step, step) * (self.count * rows / total)
+        self._apart += apart + np.outer(step, step) * (self.count * rows / total)
         self.mean = self.mean + step * (rows / total)
         self.count = total
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,13 @@ class Regression:
         self.unscored = 0
         self._moments = Moments(5)
         self._shift: float | None = None  # near the targets' mean, or their squares would lose digits
+
+    @classmethod
+    def of(cls, moments: Moments) -> Self:
+        """Return it for (e, |e|, e², y, y²) that were added up elsewhere, y less a number near its mean."""
+        found = cls()
+        found._moments = moments
+        return found
 
     @property
     def rows(self) -> int:
@@ -103,10 +110,10 @@ class Classification:
     halved, so that it is the usual one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int = 0, right: int = 0) -> None:
         self.unscored = 0
-        self.rows = 0
-        self._right = 0
+        self.rows = rows
+        self._right = right
         self._moments = Moments(2)
 
     def add(self, values: Floats, probabilities: Floats | None, truth: Floats) -> None:
