@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,16 +14,19 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from guards.leaf import gate as leaf
+from tests.waiting import until
 from wardline import Chain, Gate, LogSettings, Rule, Settings, health
 from wardline.camera import Frame, Frames, frame_features
 from wardline.camera.sources import Capture, Folder, Shot, SourceError, source_of
 from wardline.cli import cli
 from wardline.cli.beside import monitored
 from wardline.edge import Loop, Slot
+from wardline.log import read
 from wardline.testing import MemorySink
 
 RNG = np.random.default_rng(5)
@@ -119,27 +124,76 @@ def test_silence_is_told_as_a_stall(tmp_path: Path) -> None:
     assert loop.status.stalls == 1
 
 
+def ids_at(store: Path) -> list[str]:
+    files = sorted(store.rglob("*.parquet"))
+    return sorted(each for file in files for each in pq.read_table(file)["request_id"].to_pylist())
+
+
 def test_records_are_kept_while_the_network_is_away_and_forwarded_when_it_is_back(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.jpg"), scene(1))
     away = tmp_path / "share"
     away.write_text("no folder: the share is not mounted")
-    settings = Settings(home=tmp_path / "home", log=LogSettings(segment_s=0.01))
-    loop = Loop(counting(), Folder(tmp_path), settings, "a", "1", drop="wait", forward=away)
-    list(loop.run())
-    trace = settings.home / "edge" / "traces" / "day.jsonl"
-    trace.parent.mkdir()
-    trace.write_text("{}\n")
-    assert loop.status.forwarded == 0
+    home = tmp_path / "home" / "edge"
+
+    def watched() -> Loop:
+        settings = Settings(home=tmp_path / "home", log=LogSettings(segment_s=0.01))
+        loop = Loop(counting(), Folder(tmp_path), settings, "a", "1", drop="wait", forward=str(away))
+        list(loop.run())
+        return loop
+
+    assert watched().status.forwarded == 0
+    assert list((home / "records").glob("*.parquet"))
+    (home / "alerts.jsonl").write_text("{}\n")
     away.unlink()
-    loop.send()
-    sealed = list((settings.home / "edge" / "records").rglob("*.parquet"))
-    assert len(sealed) == len(list(away.rglob("*.parquet"))) > 0
-    assert loop.status.forwarded == len(sealed) + 1
-    loop.send()
-    assert loop.status.forwarded == len(sealed) + 1
-    trace.write_text("{}\n{}\n")
-    loop.send()
-    assert (away / "edge" / "traces" / "day.jsonl").read_text() == trace.read_text()
+    loop = watched()
+    sent = list((away / "gate=edge").rglob("*"))
+    assert loop.status.forwarded == sum(each.is_file() for each in sent) >= 3
+    assert ids_at(away) == sorted(read(home / "records")["request_id"].to_pylist())
+    assert len(ids_at(away)) == 2
+    (home / "alerts.jsonl").write_text("{}\n{}\n")
+    watched()
+    assert (away / "gate=edge" / "alerts.jsonl").read_text() == "{}\n{}\n"
+
+
+ENDLESS = """
+import itertools, sys, time
+from pathlib import Path
+from tests.test_edge import Shot, counting, scene
+from wardline import LogSettings, Settings
+from wardline.edge import Loop
+
+class Endless:
+    live = True
+    def frames(self, stop):
+        for number in itertools.count():
+            yield Shot(scene(number), str(number))
+            time.sleep(0.01)
+
+home, away = map(Path, sys.argv[1:])
+settings = Settings(home=home, log=LogSettings(segment_s=0.05, flush_s=0.01))
+for _ in Loop(counting(), Endless(), settings, "a", "1", forward=str(away)).run():
+    pass
+"""
+
+
+def test_a_loop_that_is_killed_while_it_forwards_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    home, away = tmp_path / "home", tmp_path / "share"
+    command = [sys.executable, "-c", ENDLESS, str(home), str(away)]
+    loop = subprocess.Popen(command, cwd=PHOTOS.parents[3], stderr=subprocess.PIPE)
+    try:
+        until(lambda: len(list(away.rglob("*.parquet"))) > 3, 60)
+    finally:
+        loop.kill()
+        loop.communicate()
+    cv2.imwrite(str(tmp_path / "last.jpg"), scene(1))
+    list(
+        Loop(
+            counting(), Folder(tmp_path), Settings(home=home), "a", "1", drop="wait", forward=str(away)
+        ).run()
+    )
+    kept = sorted(read(home / "edge" / "records")["request_id"].to_pylist())
+    assert len(kept) == len(set(kept)) > 10
+    assert ids_at(away) == kept
 
 
 def test_an_unknown_camera_is_enrolled_by_its_first_frames(tmp_path: Path) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from wardline.camera.sources import Shot, Source, SourceError
 from wardline.cameras import ENROL, Cameras, Enrolment, remember
 from wardline.errors import PayloadError
 from wardline.gate import Gate
+from wardline.log.courier import Courier
+from wardline.log.store import Store
 from wardline.settings import Settings
 from wardline.stats.image import view
 from wardline.verdict import Action, Severity, Verdict
@@ -114,7 +114,8 @@ class Loop:
 
     A live source that stalls or breaks off is opened again, after 1, 2, 4 ... at most `backoff_s` seconds,
     for ever; a folder or a file that breaks off ends the loop. A camera that the gate's reference does not
-    know is enrolled by its first frames that the gate finds nothing grave about.
+    know is enrolled by its first frames that the gate finds nothing grave about. `forward` is the store
+    that sealed records go on to, and traces and alerts with them: a folder, or a URL that fsspec knows.
     """
 
     gate: Gate
@@ -126,7 +127,7 @@ class Loop:
     room: int = 2
     stall_s: float = 10.0
     backoff_s: float = 30.0
-    forward: Path | None = None
+    forward: str = ""
     clock: Callable[[], float] = time.monotonic
     status: Status = field(default_factory=Status)
 
@@ -135,6 +136,11 @@ class Loop:
         self._stopped = threading.Event()
         self._failure: SourceError | None = None
         self._enrolment: Enrolment | None = None
+        self._courier: Courier | None = None
+        self._sink: Any = None
+        self._delivered = 0
+        if self.forward:
+            self.settings = replace(self.settings, store=replace(self.settings.store, url=self.forward))
 
     def stop(self) -> None:
         """End the loop: waiting frames are dropped, the log is flushed."""
@@ -147,10 +153,12 @@ class Loop:
         Raises SourceError where a source that is not live could not be read.
         """
         reader = threading.Thread(target=self._read, name="wardline-source", daemon=True)
-        self.gate.open(self.settings)
+        self._sink = self.gate.open(self.settings).sink
+        if self.forward:
+            self._courier = Courier(self.settings.home / self.gate.name, Store(self.forward, self.gate.name))
         self._enrolment = self._newcomer()
         reader.start()
-        heard, forwarded = self.clock(), self.clock()
+        heard = self.clock()
         try:
             while not (self._slot.closed and not len(self._slot)) and not self._stopped.is_set():
                 shot = self._slot.take(timeout=0.25)
@@ -162,43 +170,25 @@ class Loop:
                     if now - heard > self.stall_s and self.status.state == "watching":
                         self.status.state, self.status.stalls = "stalled", self.status.stalls + 1
                     yield None, None
-                if self.forward is not None and now - forwarded > _FORWARD_S:
-                    forwarded = now
-                    self.send()
+                self.status.forwarded = self._sent()
         finally:
             self.stop()
             self.gate.close()
-            if self.forward is not None:
-                self.send()
+            if self._courier is not None:
+                self._courier.close(_LAST_S)
+            self.status.forwarded = self._sent()
         self.status.state = "ended"
         if self._failure is not None:
             raise self._failure
 
-    def send(self) -> None:
-        """Copy sealed records, traces and alerts to the place they are collected; later, where it is away."""
-        if self.forward is None:
-            return
-        home = self.settings.home
-        for file in self._kept():
-            goal = self.forward / file.relative_to(home)
-            try:
-                if goal.exists() and goal.stat().st_size == file.stat().st_size:
-                    continue
-                goal.parent.mkdir(parents=True, exist_ok=True)
-                draft = goal.with_name(f"{goal.name}.part")  # large: not whole.put, which holds it in memory
-                shutil.copyfile(file, draft)
-                draft.replace(goal)
-            except OSError as error:  # the network is away: the records stay here, and are sent next time
-                log.info("records are kept for later: %s", error)
-                return
-            self.status.forwarded += 1
+    def _sent(self) -> int:
+        """Count what reached the store: sealed records, traces and alerts."""
+        beside = 0 if self._courier is None else self._courier.sent
+        return self._delivered + self._records() + beside
 
-    def _kept(self) -> list[Path]:
-        """List what may be forwarded: records once sealed, traces and alerts (one that grew goes again)."""
-        kept = self.settings.home / self.gate.name
-        traces = (file for file in (kept / "traces").rglob("*") if file.is_file())
-        alerts = kept.glob("alerts.jsonl")
-        return [*sorted((kept / "records").rglob("*.parquet")), *sorted(traces), *alerts]
+    def _records(self) -> int:
+        shipping = getattr(self._sink, "shipping", None)
+        return 0 if shipping is None else int(shipping.delivered)
 
     def _read(self) -> None:
         """Read the source in a thread of its own, again and again if it is live."""
@@ -260,7 +250,8 @@ class Loop:
         remember(self.settings.home / self.gate.name / "cameras.json", enrolment)
         self._enrolment = None
         self.gate.close()
-        self.gate.open(self.settings)
+        self._delivered += self._records()
+        self._sink = self.gate.open(self.settings).sink
 
 
-_FORWARD_S = 30.0  # seconds between two looks for records to forward
+_LAST_S = 10.0  # seconds in which the last traces and alerts may reach the store

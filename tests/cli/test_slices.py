@@ -189,6 +189,7 @@ def test_a_killed_audit_goes_on_to_the_same_answer(home: Path) -> None:
 
 
 @pytest.mark.fleet
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("gate", ["employment", "taxi"])
 def test_spark_adds_up_the_same(gate: str) -> None:
     asked = (f"guards.{gate}", "--find", "--depth", "2")

@@ -48,7 +48,7 @@ class Audit:
         old = self._maturity()
         until = old.until
         counts = self._rows("totals", lambda part: ask.totals(part, until))
-        answered, matured, labelled, scored = (sum(row[i] for row in counts) for i in range(4))
+        answered, matured, labelled, scored = (sum(row[i] or 0 for row in counts) for i in range(4))
         level = math.fsum(row[4] or 0.0 for row in counts) / scored if scored else 0.0
         judged = judged_of(self._tallies(until, scored, level), watched.reference, declared)
         return Quality(
@@ -145,7 +145,7 @@ class Audit:
             known, "old", lambda p: ask.sure(ask.labelled(p, until, since), rung, edges, limit)
         )
         ranks = self._rows("ranks", lambda part: ask.ranks(part.after(until), rung, guess.STRANGE))
-        ranked, strange = (sum(row[i] for row in ranks) for i in (0, 1))
+        ranked, strange = (sum(row[i] or 0 for row in ranks) for i in (0, 1))
         return guess.estimated(
             Evidence(fresh, old, right_ones, ranked, strange), known, profile, declared, rung
         )

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import click
@@ -41,8 +40,8 @@ from wardline.verdict import Verdict
 )
 @click.option("--stall", default=10.0, show_default=True, help="Seconds of silence that are a stall.")
 @click.option(
-    "--forward", type=click.Path(file_okay=False, path_type=Path),
-    help="Copy sealed records to this folder (a network share) whenever it is there.",
+    "--forward", metavar="FOLDER|URL", default="",
+    help="Send sealed records, traces and alerts on to this store (a share, s3://...) when it is there.",
 )  # fmt: skip
 @click.option(
     "--monitor/--no-monitor", "watching", default=True, show_default=True,
@@ -62,7 +61,7 @@ def watch(
     drop: Any,
     room: int,
     stall: float,
-    forward: Path | None,
+    forward: str,
     watching: bool,
     form: str,
 ) -> None:

@@ -56,6 +56,19 @@ class Store:
         if arrived != size:
             raise LogError(f"{self.url} holds {arrived} of the {size} bytes of {path.name}")
 
+    def keep(self, path: Path, name: str) -> bool:
+        """Put a file that may grow under a name beside the records; False where it is there at this size."""
+        key = f"{self._root}/gate={self._gate}/{name}"
+        try:
+            if self._size(key) == path.stat().st_size:
+                return False
+            self._put(path, key)
+        except FileNotFoundError:  # removed meanwhile
+            return False
+        except Exception as error:  # as above
+            raise LogError(f"{self.url} does not take {name}: {_said(error)}") from error
+        return True
+
     def _put(self, path: Path, key: str) -> None:
         self._files.makedirs(key.rpartition("/")[0], exist_ok=True)
         if self._whole:
