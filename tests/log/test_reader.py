@@ -95,7 +95,8 @@ def test_a_question_that_makes_no_sense_says_why(tmp_path: Path) -> None:
 def test_a_log_that_has_only_just_begun_has_no_rows_of_any_columns(tmp_path: Path) -> None:
     (tmp_path / "20180301T000000000000-1-1.arrow").touch()  # opened, and nothing written yet
     assert list(batches(tmp_path, columns=["action", "us.contract"])) == []
-    assert read(tmp_path, columns=["action", "us.contract"]).num_rows == 0
+    table = read(tmp_path, columns=["action", "us.contract"])
+    assert (table.num_rows, table.column_names) == (0, ["action", "us.contract"])
 
 
 def test_no_log_yet_is_an_empty_table_with_the_columns_of_every_record(tmp_path: Path) -> None:

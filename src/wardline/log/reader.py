@@ -125,8 +125,8 @@ class _Found:
         strange = [name for name in wanted if name not in whole.names]
         if strange and self._sources:  # a log that has only just begun has no rows, of whatever columns
             raise LogError(f"no record has a column {strange[0]!r}; there are: {', '.join(whole.names)}")
-        there = [whole.field(name) for name in wanted if name not in strange]
-        self.schema = pa.schema(there, metadata=whole.metadata)
+        fields = [pa.field(name, pa.null()) if name in strange else whole.field(name) for name in wanted]
+        self.schema = pa.schema(fields, metadata=whole.metadata)
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Merge the files by time: before one is loaded, whatever is older than all of it is given out."""
