@@ -76,5 +76,8 @@ def test_a_few_frames_are_too_few(frames, tmp_path):
     assert "1 frames there, 40 are the least" in " ".join(
         enrol(tmp_path, "--source", str(few), status=2).split()
     )
+    assert "0 frames there, 40 are the least; of the log only answered ones count" in " ".join(
+        enrol(tmp_path, status=2).replace("│", " ").split()
+    )
     wrong = CliRunner().invoke(cli, ["enrol", "guards.taxi", "--camera", "a"])
     assert "not over frames" in wrong.output

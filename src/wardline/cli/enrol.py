@@ -63,7 +63,10 @@ def enrol(
         begin = None if since is None else moment(since, datetime.now(UTC))
         _from_log(enrolment, settings.home / gate.name / "records", begin)
     if enrolment.frames < ENROL:
-        raise click.UsageError(f"{camera} has {enrolment.frames} frames there, {ENROL} are the least")
+        counted = "; of the log only answered ones count" if source is None else ""
+        raise click.UsageError(
+            f"{camera} has {enrolment.frames} frames there, {ENROL} are the least{counted}"
+        )
     learned = remember(path, enrolment, time.time())
     told = {"camera": camera, "frames": enrolment.frames, "modes": list(learned.modes), "file": str(path)}
     if form == "json":
