@@ -21,6 +21,7 @@ ALL = (
     "monitor",
     "budget",
     "fleet_sim",
+    "fleet_cameras",
     "audit",
     "drift_peers",
 )

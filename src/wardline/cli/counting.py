@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import ibis
 import numpy as np
 from ibis.expr import types as ir
 
+from wardline.cli.resuming import Forgetful, Memory
 from wardline.cli.sides import BLOCKS, Counted, Counts, Side, number
 from wardline.features import Kind
 from wardline.reference import Profile
@@ -17,27 +18,6 @@ Engine = Literal["duckdb", "spark"]
 
 AT_ONCE = 10
 """Columns counted by one query: between two of them the progress moves."""
-
-
-class Memory(Protocol):
-    """What was counted by now, where an audit may be stopped and go on."""
-
-    def get(self, part: str) -> list[Any] | None:
-        """Return what was counted of a part; None where it was not."""
-
-    def put(self, part: str, rows: Sequence[Any]) -> None:
-        """Keep what was counted of a part."""
-
-
-class Forgetful:
-    """Keeps nothing."""
-
-    def get(self, part: str) -> list[Any] | None:
-        """Say that nothing was counted."""
-        return None
-
-    def put(self, part: str, rows: Sequence[Any]) -> None:
-        """Let it go."""
 
 
 def count(

@@ -15,7 +15,8 @@ from ibis.expr import types as ir
 
 from wardline.cli import answered as ask
 from wardline.cli.answered import SUMS, Answers
-from wardline.cli.counting import Memory, batches, fetched
+from wardline.cli.counting import batches, fetched
+from wardline.cli.resuming import Memory
 from wardline.log.columns import Coded
 from wardline.log.schema import SLICE
 from wardline.monitor import estimates as guess

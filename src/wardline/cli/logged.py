@@ -14,12 +14,13 @@ import click
 import ibis
 from ibis.expr import types as ir
 
+from wardline.cli import resuming
 from wardline.cli.comparing import REFERENCE, ROWS, WINDOW, Comparison, contrast
 from wardline.cli.counting import count, stretches
 from wardline.cli.engines import SECONDS, LogFile, Opened, engine, parquet_of_log
 from wardline.cli.progress import progress
 from wardline.cli.records import moment
-from wardline.cli.resuming import Kept
+from wardline.cli.resuming import kept
 from wardline.cli.sides import Counted, Side
 from wardline.cli.target import load, watched
 from wardline.gate import Gate
@@ -30,9 +31,6 @@ from wardline.monitor.plan import Watched
 from wardline.verdict import Action
 
 Stretch = tuple[datetime | None, datetime | None]
-
-PART_ROWS = 4_000_000
-"""Rows that are counted before the counts are kept: seconds of work."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +103,6 @@ def log_of(gate: Gate, asked: Mapping[str, Any]) -> Iterator[Path]:
         yield directory
 
 
-def kept(folder: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
-    """Return what an earlier run of the same audit counted; nothing where there was none."""
-    question = {name: value for name, value in asked.items() if name not in ("form", "level")}
-    found = Kept.of(folder, {**question, **about}, plan)
-    if len(found):
-        began = datetime.fromtimestamp(found.began, UTC)
-        click.echo(f"going on with the audit that began at {began:%Y-%m-%d %H:%M:%S} UTC", err=True)
-    return found
-
-
 def parts_of(files: Sequence[LogFile], *, whole: bool = False) -> list[list[str]]:
     """Plan an audit: which files are counted together, by their names; `whole` counts all at once.
 
@@ -132,7 +120,7 @@ def parts_of(files: Sequence[LogFile], *, whole: bool = False) -> list[list[str]
             rows = 0
         parts[-1].append(file.name)
         rows += file.rows
-        full = rows >= PART_ROWS
+        full = rows >= resuming.PART_ROWS
     rest = [file.name for file in files if whole or not file.sealed]
     return [*parts, rest] if rest else parts
 

@@ -14,6 +14,7 @@ from wardline.cli.comparing import REFERENCE, ROWS, WINDOW, Comparison, contrast
 from wardline.cli.freezing import freeze
 from wardline.cli.parquets import parquet_of, reading
 from wardline.cli.progress import Advance, progress
+from wardline.cli.resuming import kept
 from wardline.cli.sides import Counted, Counts, Side
 from wardline.monitor.judge import Limits
 from wardline.settings import Settings
@@ -35,7 +36,7 @@ def compared(files: Sequence[Path], asked: dict[str, Any]) -> Comparison:
             profiles = freeze(pair[:1], kept)
         counted = [Counted(name, name, profiles[name]) for name in kept]
         with progress("counting", asked["form"], 2 * len(counted)) as advance:
-            counts, span = _counts(pair, counted, asked, advance)
+            counts, span = _counts(files, pair, counted, asked, advance)
         made = contrast(_sides(pair, asked), counts, counted, LIMITS, asked["level"], span=span)
     dropped = [name for name in names if name not in kept]
     missing = [name for name in one.names if name not in other.names]
@@ -82,26 +83,29 @@ def _countable(kind: pa.DataType) -> bool:
 
 
 def _counts(
-    pair: Sequence[Path], counted: Sequence[Counted], asked: dict[str, Any], advance: Advance
-) -> tuple[Counts, tuple[float, float]]:
+    files: Sequence[Path], pair: Sequence[Path], counted: Sequence[Counted], asked: dict[str, Any],
+    advance: Advance,
+) -> tuple[Counts, tuple[float, float]]:  # fmt: skip
+    """Count the files as Parquet, `pair`; what an earlier run of the question counted is not read again."""
+    folder = Settings.from_env().home / "drift"
+    memory = kept(folder, asked, files=[(file.absolute(), *_state(file)) for file in files])
     if asked["engine"] == "arrow":
         from wardline.cli import scanning  # noqa: PLC0415 - each engine when it is asked for
 
         sides = _sides(pair, asked)
-        return scanning.scan(sides, counted, advance, slices=asked["slices"]), scanning.stretch(sides[1])
-    from wardline.cli.counting import count, stretches  # noqa: PLC0415 - as above
-    from wardline.cli.engines import engine  # noqa: PLC0415 - as above
-    from wardline.cli.logged import chosen, kept  # noqa: PLC0415 - as above
+        counts = scanning.scan(sides, counted, advance, slices=asked["slices"], memory=memory)
+        found = counts, scanning.stretch(sides[1], memory)
+    else:
+        from wardline.cli.counting import count, stretches  # noqa: PLC0415 - as above
+        from wardline.cli.engines import engine  # noqa: PLC0415 - as above
+        from wardline.cli.logged import chosen  # noqa: PLC0415 - as above
 
-    with engine(asked["engine"]) as opened:
-        rows = [chosen(opened.read([file]), slices=asked["slices"]) for file in pair]
-        sides = _sides(rows, asked)
-        memory = kept(
-            Settings.from_env().home / "drift", asked, files=[(file, *_state(file)) for file in pair]
-        )
-        counts = count(sides, counted, advance, memory), stretches(sides, memory)[WINDOW]
-        memory.finish()
-        return counts
+        with engine(asked["engine"]) as opened:
+            rows = [chosen(opened.read([file]), slices=asked["slices"]) for file in pair]
+            sides = _sides(rows, asked)
+            found = count(sides, counted, advance, memory), stretches(sides, memory)[WINDOW]
+    memory.finish()
+    return found
 
 
 def _state(file: Path) -> tuple[int, int]:

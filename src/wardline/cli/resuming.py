@@ -12,14 +12,43 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
+
+import click
 
 STALE_S = 86_400.0
 """An audit that began longer ago begins anew: its question has another answer by now."""
 
+PART_ROWS = 4_000_000
+"""Rows that are counted before the counts are kept: seconds of work."""
+
 AFTER_S = 2.0
 """An audit that takes no longer leaves nothing behind while it runs."""
+
+_FEW = 1000
+
+
+class Memory(Protocol):
+    """What was counted by now, where an audit may be stopped and go on."""
+
+    def get(self, part: str) -> list[Any] | None:
+        """Return what was counted of a part; None where it was not."""
+
+    def put(self, part: str, rows: Sequence[Any]) -> None:
+        """Keep what was counted of a part."""
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    def get(self, part: str) -> list[Any] | None:
+        """Say that nothing was counted."""
+        return None
+
+    def put(self, part: str, rows: Sequence[Any]) -> None:
+        """Let it go."""
 
 
 class Kept:
@@ -58,7 +87,8 @@ class Kept:
     def put(self, part: str, rows: Sequence[Any]) -> None:
         """Keep what was counted of a part. A disk that refuses costs going on later, not the audit."""
         self._lines.append({"part": part, "rows": list(rows)})
-        self._parts[part] = list(rows)
+        if len(rows) <= _FEW:  # what is many was kept for another run, not for this one
+            self._parts[part] = list(rows)
         if time.monotonic() - self._from < AFTER_S:
             return
         lines, self._lines = self._lines, []
@@ -74,6 +104,16 @@ class Kept:
         self.path.unlink(missing_ok=True)
         if self.path.parent.exists() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
+
+
+def kept(folder: Path, asked: Mapping[str, Any], plan: Any = None, **about: Any) -> Kept:
+    """Return what an earlier run of the same audit counted; nothing where there was none."""
+    question = {name: value for name, value in asked.items() if name not in ("form", "level")}
+    found = Kept.of(folder, {**question, **about}, plan)
+    if len(found):
+        began = datetime.fromtimestamp(found.began, UTC)
+        click.echo(f"going on with the audit that began at {began:%Y-%m-%d %H:%M:%S} UTC", err=True)
+    return found
 
 
 def _read(path: Path) -> tuple[float, Any, dict[str, list[Any]]] | None:

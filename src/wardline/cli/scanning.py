@@ -18,10 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from wardline.cli import resuming
 from wardline.cli.freezing import numbers
 from wardline.cli.parquets import reading
 from wardline.cli.progress import Advance
-from wardline.cli.sides import BLOCKS, Counted, Counts, Side, number
+from wardline.cli.resuming import Forgetful, Memory
+from wardline.cli.sides import BLOCKS, Counted, Counts, Side, add, long, number, wide
 from wardline.features import Kind
 from wardline.reference import Profile
 
@@ -41,22 +43,58 @@ def scan(
     advance: Advance = lambda _: None,
     *,
     slices: Sequence[str] = (),
+    memory: Memory | None = None,
 ) -> Counts:
-    """Count sides whose rows are Parquet files; only rows that are as `slices` say, COL=VALUE."""
+    """Count sides whose rows are Parquet files; only rows that are as `slices` say, COL=VALUE.
+
+    `memory` has the row groups that an earlier run of the same question counted.
+    """
+    memory = Forgetful() if memory is None else memory
     wanted = [each.split("=", 1) for each in slices]
-    tasks = [(side, group) for side in sides for group in range(pq.read_metadata(side.rows).num_row_groups)]
-    stretches = {side.name: stretch(side) for side in sides}
+    spans = {side.name: stretch(side, memory) for side in sides}
+    sizes = {column.name: (BLOCKS, len(column.profile.counts)) for column in columns}
+    parts = [(side, groups) for side in sides for groups in _parts(side)]
+    whole, done = len(sides) * len(columns), 0
+    many = sum(len(groups) for _, groups in parts)
     found: Counts = {}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        works = [
-            pool.submit(_group, side, group, columns, stretches[side.name], wanted) for side, group in tasks
-        ]
-        for done, work in enumerate(works):
-            for key, counts in work.result():
-                found[key] = found[key] + counts if key in found else counts
-            whole = len(sides) * len(columns)
-            advance(whole * (done + 1) // len(tasks) - whole * done // len(tasks))
+        works = {
+            (side.name, group): pool.submit(_group, side, group, columns, spans[side.name], wanted)
+            for side, groups in parts if memory.get(_unit(side, groups)) is None for group in groups
+        }  # fmt: skip
+        try:
+            for side, groups in parts:
+                unit = _unit(side, groups)
+                rows = memory.get(unit)
+                part: Counts = {}
+                for group in groups:
+                    if rows is None:
+                        add(part, works.pop((side.name, group)).result())
+                    done += 1
+                    advance(whole * done // many - whole * (done - 1) // many)
+                if rows is None:
+                    memory.put(unit, long(part))
+                add(found, part.items() if rows is None else wide(side.name, rows, sizes).items())
+        finally:
+            pool.shutdown(cancel_futures=True)
     return found
+
+
+def _parts(side: Side) -> Iterator[range]:
+    """Divide a file into parts whose counts are kept: neighbouring row groups, of some million rows."""
+    metadata = pq.read_metadata(side.rows)
+    start = rows = 0
+    for group in range(metadata.num_row_groups):
+        rows += metadata.row_group(group).num_rows
+        if rows >= resuming.PART_ROWS:
+            yield range(start, group + 1)
+            start, rows = group + 1, 0
+    if start < metadata.num_row_groups:
+        yield range(start, metadata.num_row_groups)
+
+
+def _unit(side: Side, groups: range) -> str:
+    return f"{side.name}/{groups.start}-{groups.stop}"
 
 
 def _group(
@@ -225,10 +263,14 @@ def _blocks(seconds: NDArray[np.float64], stretch: tuple[float, float]) -> Codes
     return np.clip(np.floor(share), 0, BLOCKS - 1).astype(np.intp)
 
 
-def stretch(side: Side) -> tuple[float, float]:
+def stretch(side: Side, memory: Memory | None = None) -> tuple[float, float]:
     """From when to when the rows of a side are."""
     if side.time is None:
         return 0.0, 0.0
+    unit = f"{side.name}/stretch"
+    held = None if memory is None else memory.get(unit)
+    if held is not None:
+        return held[0], held[1]
     low, high = np.inf, -np.inf
     with reading(side.rows), pq.ParquetFile(Path(side.rows), **STREAMED) as file:
         for group in range(file.metadata.num_row_groups):
@@ -236,4 +278,7 @@ def stretch(side: Side) -> tuple[float, float]:
             seconds = seconds[~np.isnan(seconds)]
             if len(seconds):
                 low, high = min(low, float(seconds.min())), max(high, float(seconds.max()))
-    return (low, high) if high >= low else (0.0, 0.0)
+    span = (low, high) if high >= low else (0.0, 0.0)
+    if memory is not None:
+        memory.put(unit, list(span))
+    return span

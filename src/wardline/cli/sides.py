@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,3 +47,28 @@ Counts = dict[tuple[str, str, str], NDArray[np.int64]]
 def number(name: str) -> float:
     """Return the number that a category's name stands for."""
     return float({"true": "1", "false": "0"}.get(name.lower(), name))
+
+
+def add(found: Counts, more: Iterable[tuple[tuple[str, str, str], NDArray[np.int64]]]) -> None:
+    """Add counts to counts."""
+    for key, counts in more:
+        found[key] = found[key] + counts if key in found else counts
+
+
+def long(part: Counts) -> list[list[Any]]:
+    """Write counts as the rows that engines answer with: slice, stretch, feature, bin, n."""
+    rows: list[list[Any]] = []
+    for (_, slice_, feature), counts in part.items():
+        blocks, places = np.nonzero(counts)
+        cells = zip(blocks.tolist(), places.tolist(), counts[blocks, places].tolist(), strict=True)
+        rows += [[slice_, block, feature, place, n] for block, place, n in cells]
+    return rows
+
+
+def wide(name: str, rows: Sequence[Any], sizes: Mapping[str, tuple[int, int]]) -> Counts:
+    """Read such rows back."""
+    found: Counts = {}
+    for slice_, block, feature, place, n in rows:
+        counts = found.setdefault((name, slice_, feature), np.zeros(sizes[feature], np.int64))
+        counts[block, place] += n
+    return found

@@ -18,9 +18,9 @@ from wardline.cli.answered import joined, repeated
 from wardline.cli.counting import fetched
 from wardline.cli.engines import Opened, engine, parquet_of_log
 from wardline.cli.judging import Audit
-from wardline.cli.logged import Asked, kept, log_of, parts_of, sides_of, stretch
+from wardline.cli.logged import Asked, log_of, parts_of, sides_of, stretch
 from wardline.cli.progress import progress
-from wardline.cli.resuming import Kept
+from wardline.cli.resuming import Kept, kept
 from wardline.cli.target import load, watched
 from wardline.gate import Gate
 from wardline.log.figures import FOLDER as FIGURES
