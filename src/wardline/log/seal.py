@@ -69,7 +69,10 @@ def write(contents: Contents, path: Path) -> Path:
 
 
 def publish(temporary: Path, sealed: Path) -> None:
-    """Second step: give the finished file its name, and see the name on the disk."""
+    """Second step: give the finished file its name, and see the name on the disk.
+
+    Not `whole.put`: each step must be safe to die after, and a table is not held in memory twice.
+    """
     temporary.replace(sealed)
     sync(sealed.parent)
 

@@ -20,7 +20,7 @@ from wardline.tracing.frames import ATTRIBUTE, picture
 from wardline.tracing.place import placed
 from wardline.tracing.read import Wanted, features, find, findings, traces
 from wardline.tracing.trace import Trace
-from wardline.ui.alerts import alerts_table, newest
+from wardline.ui.alerts import alert_list, newest
 from wardline.ui.detail import detail
 from wardline.ui.html import POLICY, STYLE, UNDER, page
 from wardline.ui.listing import listing, wanted
@@ -79,7 +79,7 @@ class _Pages:
             "not ready": "; ".join(self._state.problems()) or "no: it answers",
         }  # fmt: skip
         told, window = self._told()
-        alerts = alerts_table(newest(self._home / journal.NAME), self._home / "traces")
+        alerts = alert_list(newest(self._home / journal.NAME), self._home / "traces")
         return _page(overview(gate.name, guarded, told, window, alerts))
 
     def listing(self, query: dict[str, str], last: str) -> Reply:

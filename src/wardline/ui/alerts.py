@@ -11,7 +11,7 @@ import msgspec
 
 from wardline.monitor.alerts import Alert, Event, subjects
 from wardline.tracing.frames import picture
-from wardline.ui.html import Safe, link, small, table, tag
+from wardline.ui.html import Safe, link, small, tag
 
 _ALERTS, _SIGNALS = 10, 3  # shown, and told of each
 _TAIL = 512 * 1024  # bytes of the journal that are read; evidence takes a few thousand an event
@@ -58,21 +58,20 @@ def _told(events: Sequence[Event]) -> Told | None:
     return Told(alert, last.at, state, last.by, evidence)
 
 
-def alerts_table(found: Sequence[Told], traces: Path) -> Safe:
+def alert_list(found: Sequence[Told], traces: Path) -> Safe:
     """Make the list; pictures that were kept in this folder of traces are shown with what they tell of."""
     if not found:
         return tag("p", "No alert was raised by the monitor.", class_="quiet")
-    rows = [
-        (
-            datetime.fromtimestamp(told.at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            tag("span", told.state, class_=_weight(told)),
-            told.alert.rule, ", ".join(subjects(told.alert.signals)[:5]),
-            tag("div", *_says(told, traces)), f"{told.alert.owner or 'nobody'}{told.by and f', {told.by}'}",
-        )
-        for told in found
-    ]  # fmt: skip
-    head = ("when", "state", "rule", "about", "what", "owner")
-    return table(head, rows, "The newest alerts")
+    return tag("section", tag("h2", "The newest alerts"), *(_alert(told, traces) for told in found))
+
+
+def _alert(told: Told, traces: Path) -> Safe:
+    when = datetime.fromtimestamp(told.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    about = ", ".join(subjects(told.alert.signals)[:5])
+    whose = f", owned by {told.alert.owner or 'nobody'}{told.by and f'; {told.by} has it'}"
+    state = tag("strong", told.state, class_=_weight(told))
+    head = tag("p", state, f" {told.alert.rule}: {about}, {when}{whose}")
+    return tag("article", head, *_says(told, traces), class_="alert")
 
 
 def _weight(told: Told) -> str:
