@@ -34,7 +34,7 @@ class CameraSignals:
 
     def __init__(self, watched: Watched, enrolled: Path | None = None, state: bytes = b"") -> None:
         self.over_frames = {*Statistics._fields, "encoder"} <= watched.features.keys()
-        self.watch = camera_state.unpacked(state) if state else Watch()
+        self.watch = _restored(state) if state else Watch()
         self._enrolled = enrolled
         self._stamp: Any = None
 
@@ -60,8 +60,8 @@ class CameraSignals:
         time of a look, over all cameras together. Changes that this cannot yet tell from chance warn.
         """
         self.settle()
-        rate = self.watch.frames_a_second
-        found = [_signal(event, min(1.0, event.rate * rate * LOOK_S), level) for event in self.watch.open()]
+        chance = self.watch.chance(LOOK_S)
+        found = [_signal(event, chance(event), level) for event in self.watch.open()]
         return list({signal.key: signal for signal in sorted(found, key=lambda each: -each.p_value)}.values())
 
     def evidence(self, keys: Sequence[str], kept: Path) -> dict[str, Any]:
@@ -99,6 +99,14 @@ class CameraSignals:
             at = float(learned.get("at", 0.0))
             if at > self.watch.settled.get(camera, 0.0):
                 self.watch.settle(camera, at)
+
+
+def _restored(state: bytes) -> Watch:
+    try:
+        return camera_state.unpacked(state)
+    except ValueError as error:
+        log.warning("the checkpoint's cameras cannot be read (%s): they are learned anew", error)
+        return Watch()
 
 
 def _names(column: Coded, order: Any) -> list[str]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from wardline.monitor.cameras import Camera, CameraEvent, Watch
+from wardline.monitor import camera_slow_state
+from wardline.monitor.camera_habits import CameraEvent
+from wardline.monitor.camera_slow_state import SlowState, array, sound
+from wardline.monitor.cameras import Camera, Watch
 from wardline.stats.camera_change.online import Alarm, Detector
+from wardline.stats.camera_change.vector import NAMES
 from wardline.stats.image import Statistics
+
+log = logging.getLogger(__name__)
 
 _F = len(Statistics._fields)
 
@@ -44,6 +55,8 @@ class _Kept(msgspec.Struct):
     habits: list[_Habit]
     open: CameraEvent | None
     moved: bytes
+    last: float | None
+    slow: SlowState
 
 
 class _Watched(msgspec.Struct):
@@ -52,18 +65,28 @@ class _Watched(msgspec.Struct):
 
 
 def packed(watch: Watch) -> bytes:
-    """Write it all, some 9 KiB a camera."""
+    """Write it all, some 13 KiB a camera."""
     cameras = [_kept(name, each) for name, each in watch.cameras.items()]
     return msgspec.msgpack.encode(_Watched(watch.settled, cameras))
 
 
 def unpacked(data: bytes) -> Watch:
-    """Read it back; ValueError where it is another version's."""
-    held = msgspec.msgpack.decode(data, type=_Watched)
+    """Read it back; ValueError where it is another version's, or no such bytes.
+
+    What a camera may not hold (a time that is no number, a spread below nought, more frames judged than seen)
+    costs that camera its past and no other: it is learned anew.
+    """
+    try:
+        held = msgspec.msgpack.decode(data, type=_Watched)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"no cameras of this version: {error}") from error
     watch = Watch()
-    watch.settled = held.settled
+    watch.settled = {camera: at for camera, at in held.settled.items() if math.isfinite(at)}
     for each in held.cameras:
-        watch.cameras[each.camera] = _camera(each)
+        try:
+            watch.cameras[each.camera] = _camera(each)
+        except ValueError as error:
+            log.warning("camera %s is learned anew: %s", each.camera, error)
     return watch
 
 
@@ -75,32 +98,62 @@ def _kept(name: str, camera: Camera) -> _Kept:
         name, camera.times, detector.rows.tobytes(), detector.past.tobytes(), detector.frames,
         detector.filled, detector.judged, detector.still.tobytes(), detector.loud.tobytes(), standing,
         [_Habit(habit.known, habit.frames, habit.fresh, habit.open) for habit in camera.habits],
-        camera.open, b"" if camera.moved is None else camera.moved.tobytes(),
+        camera.open, b"" if camera.moved is None else camera.moved.tobytes(), camera.last,
+        camera_slow_state.kept(camera.slow),
     )  # fmt: skip
 
 
 def _camera(kept: _Kept) -> Camera:
     camera = Camera()
-    camera.times, camera.open = kept.times, kept.open
-    camera.moved = np.frombuffer(kept.moved, np.float64) if kept.moved else None
+    sound(np.isfinite([*kept.times, kept.last or 0.0]), "its times")
+    camera.times, camera.last = kept.times, kept.last
+    camera.open = _event(kept.open, kept.camera)
+    camera.moved = _difference(kept.moved) if kept.moved else None
     for habit, held in zip(camera.habits, kept.habits, strict=True):
-        habit.known, habit.frames, habit.fresh, habit.open = held.known, held.frames, held.fresh, held.open
+        sound(0 <= held.fresh <= held.frames, "its habits")
+        habit.known, habit.frames, habit.fresh = held.known, held.frames, held.fresh
+        habit.open = _event(held.open, kept.camera)
     camera.detector = _detector(kept)
+    camera.slow = camera_slow_state.restored(kept.slow, kept.camera)
     return camera
+
+
+def _event(event: CameraEvent | None, camera: str) -> CameraEvent | None:
+    if event is not None:
+        numbers = event.at, event.since, event.confidence, event.score, event.threshold, event.rate
+        sound(np.isfinite(numbers), "an event's numbers")
+        sound(event.camera == camera and bool(event.kind), "an event's camera")
+        sound(0.0 <= event.confidence <= 1.0 and event.rate >= 0.0, "an event's certainty")
+    return event
+
+
+def _difference(data: bytes) -> NDArray[np.float64]:
+    found = array(data, np.float64, (len(NAMES),))
+    sound(np.isfinite(found), "a difference")
+    return found
 
 
 def _detector(kept: _Kept) -> Detector:
     detector = Detector()
-    rows = np.frombuffer(kept.rows, np.float32).reshape(-1, _F)
-    if rows.shape != detector.rows.shape:
-        raise ValueError("these frames are of another version")
-    detector.rows, detector.past = rows, np.frombuffer(kept.past, np.float32).reshape(-1, _F)
+    detector.rows = array(kept.rows, np.float32, detector.rows.shape)
+    detector.past = array(kept.past, np.float32, (-1, _F))
+    detector.still = array(kept.still, np.float64, detector.still.shape)
+    detector.loud = array(kept.loud, np.float64, detector.loud.shape)
+    sound(len(detector.past) <= len(detector.rows), "its frames from before a change")
+    for each in (detector.still, detector.loud):
+        sound(np.isfinite(each) & (each > 0.0), "its unrest")
+    sound(0 <= kept.filled <= len(detector.rows), "its frames")
+    sound(0 <= kept.judged <= kept.frames, "its frames")
     detector.frames, detector.filled, detector.judged = kept.frames, kept.filled, kept.judged
-    detector.still = np.frombuffer(kept.still, np.float64).copy()
-    detector.loud = np.frombuffer(kept.loud, np.float64).copy()
     if (held := kept.standing) is not None:
-        difference = np.frombuffer(held.difference, np.float64)
+        sound(held.since <= held.at <= kept.frames, "its change")
+        sound(np.isfinite([held.score, held.threshold]) & (held.threshold > 0.0), "its change")
+        _likely(held.causes)
         detector.standing = Alarm(
-            held.at, held.since, held.score, held.threshold, difference, held.causes
-        )  # fmt: skip
+            held.at, held.since, held.score, held.threshold, _difference(held.difference), held.causes
+        )
     return detector
+
+
+def _likely(causes: Sequence[tuple[str, float]]) -> None:
+    sound(len(causes) > 1 and all(0.0 <= each <= 1.0 for _, each in causes), "its causes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.health import Held
+from wardline.monitor.camera_habits import CameraEvent, Habit, Range
+from wardline.monitor.camera_hours import Slow
 from wardline.stats.camera_change.online import Alarm, Detector, evidence
 from wardline.stats.image import Statistics
 
@@ -21,10 +23,13 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of the log that `Watch` reads."""
 
-_LEARNED = 8  # frames after which what a camera wrote so far is its habit
-_STEADY = 4  # frames for each value that was new, or a camera is not steady in it: crops differ in size
-_SLACK = 0.5  # of the span of levels
-_MOST = 8  # encoders, firmwares and sizes that one camera may have
+STEP_S = 50.0
+"""Seconds between two frames whose pixels are looked at, at least: a faster camera is thinned.
+
+The run length of alarms is declared in frames; this makes it one in three days of a camera or rarer. A
+camera of a frame a minute is judged by all of them, whatever its clock's jitter.
+"""
+
 SCENE = ("light.night", "scene.season")
 """What happens before the camera: nobody is alarmed, nothing is held."""
 
@@ -32,103 +37,18 @@ TOLD = ("identity.firmware",)
 """A new name for what may do as before: somebody is told, nothing is held."""
 
 
-class CameraEvent(msgspec.Struct, frozen=True):
-    """One change of one camera. It was seen at `at` and began after `since`, seconds since the epoch.
-
-    `confidence` is the probability of `kind` given that something changed, `instead` the next best
-    explanation with its own. `until` is when it ended, 0 while it lasts. `rate` is how many events a frame
-    as grave as this one an unchanged camera has; a header that changed is a fact, its rate 0. `frames` have
-    shown it so far. `evidence` names statistics with how far they moved, in units of the camera's own
-    unrest; for headers the old and the new value.
-    """
-
-    camera: str
-    kind: str
-    at: float
-    since: float
-    confidence: float
-    instead: tuple[str, float] | None = None
-    score: float = 0.0
-    threshold: float = 0.0
-    evidence: tuple[tuple[str, float | str, float | str], ...] = ()
-    until: float = 0.0
-    rate: float = 0.0
-    frames: int = 1
-
-    @property
-    def pixels(self) -> bool:
-        """Whether it was seen in the pixels; the header's changes are seen in one frame."""
-        return self.rate > 0.0
-
-
-class Habit:
-    """What a camera was seen to write: a few values. Where most are new there is no habit to break."""
-
-    def __init__(self, kind: str, subject: str) -> None:
-        self.kind, self.subject = kind, subject
-        self.known: list[Any] = []
-        self.frames = 0
-        self.fresh = 0
-        self.open: CameraEvent | None = None
-
-    def see(self, camera: str, value: Any, at: float, before: float) -> CameraEvent | None:
-        """Take one frame's value; an event where it is new, or where what was known has come back."""
-        if value is None:
-            return None
-        if self._usual(value):
-            self.frames += 1
-            if self.open is not None:
-                ended, self.open = msgspec.structs.replace(self.open, until=at), None
-                return ended
-            return None
-        if self.frames < _LEARNED or self.fresh * _STEADY > self.frames:
-            self._learn(value)
-            self.frames += 1
-            self.fresh += 1
-            return None
-        if self.open is not None:
-            return None
-        shown = ((self.subject, " to ".join(dict.fromkeys(map(str, self._told()))), str(value)),)
-        self.open = CameraEvent(camera, self.kind, at, before, 0.99, None, 1.0, 1.0, shown)
-        return self.open
-
-    def _told(self) -> list[Any]:
-        return self.known[-1:]
-
-    def _usual(self, value: Any) -> bool:
-        return value in self.known
-
-    def _learn(self, value: Any) -> None:
-        self.known = [*self.known, value][-_MOST:]
-
-
-class Range(Habit):
-    """The lowest and highest level of compression a camera was seen to write; rate control moves there."""
-
-    def _told(self) -> list[Any]:
-        return self.known
-
-    def _usual(self, value: Any) -> bool:
-        if not self.known:
-            return False
-        low, high = self.known
-        slack = max(_SLACK * (high - low), 0.02)
-        return bool(low - slack <= value <= high + slack)
-
-    def _learn(self, value: Any) -> None:
-        self.known = [min([value, *self.known]), max([value, *self.known])]
-
-
 class Camera:
-    """One camera's state: 10 KiB, and under 20 while a change lasts."""
+    """One camera's state: 15 KiB, and under 22 for the forty frames after a change."""
 
     def __init__(self) -> None:
         self.detector = Detector()
+        self.slow = Slow()
         self.habits = (
             Habit("codec.requantised", "encoder"), Habit("identity.firmware", "firmware"),
             Habit("geometry.resolution", "size"), Range("codec.requantised", "level"),
         )  # fmt: skip
-        self.times: list[float] = []
+        self.times: list[float] = []  # of the frames whose pixels were looked at
+        self.last: float | None = None
         self.open: CameraEvent | None = None
         self.moved: NDArray[np.float64] | None = None
 
@@ -138,6 +58,8 @@ class Camera:
         if alarm is not None:
             return self._began(camera, alarm, at)
         now = self.detector.standing
+        if now is None or self.detector.confirmed:  # nobody asks for the frames from before any more
+            self.detector.past = self.detector.past[:0].copy()
         if self.open is None or now is None:
             return self._ended(self.open, at) if self.open is not None else None
         if not self.detector.confirmed:  # the frames since then say more of it
@@ -171,9 +93,16 @@ class Camera:
             rate=max(alarm.rate, 1e-300), frames=alarm.at - alarm.since - 1,
         )  # fmt: skip
 
+    def due(self, at: float) -> bool:
+        """Whether a frame's pixels are to be looked at; a clock that was set back starts anew."""
+        if self.times and 0.0 <= at - self.times[-1] < STEP_S:
+            return False
+        self.times = [*self.times[-15:], at]
+        return True
+
     @property
     def every(self) -> float:
-        """Seconds between two of its frames, about."""
+        """Seconds between two frames that are looked at, about."""
         return max(1e-3, (self.times[-1] - self.times[0]) / max(1, len(self.times) - 1))
 
 
@@ -181,8 +110,10 @@ class Watch:
     """Follows every camera of a gate through its records, in bounded memory.
 
     Choose it for gates over frames. Headers speak at once: an encoder, firmware or size that a camera never
-    wrote in its first frames. Pixels take a few frames, at the run length that `stats.camera_change.online`
-    declares. At most `room` cameras are remembered; the ones longest unseen are forgotten first.
+    wrote in its first frames. Pixels take a few frames, one each `STEP_S` seconds or slower, at the run
+    length that `stats.camera_change.online` declares; their tone and colour six hours, after a week of
+    days (`stats.camera_change.hours`). At most `room` cameras are remembered; the ones longest unseen are
+    forgotten first.
     """
 
     def __init__(self, room: int = 20_000) -> None:
@@ -212,29 +143,32 @@ class Watch:
         self.cameras.move_to_end(camera)
         if len(self.cameras) > self._room:
             self.cameras.popitem(last=False)
-        before = known.times[-1] if known.times else at
-        known.times = [*known.times[-15:], at]
+        before, known.last = at if known.last is None else known.last, at
         for habit, value in zip(known.habits, values, strict=True):
             event = habit.see(camera, value, at, before)
             if event is not None:
                 yield event
-        seen = known.see(camera, row, at)
-        if seen is not None:
-            yield seen
+        if known.due(at):
+            seen = known.see(camera, row, at), known.slow.see(camera, row, at)
+            yield from (event for event in seen if event is not None)
 
     def open(self) -> list[CameraEvent]:
         """List what changed and has not ended, by camera."""
         return [
             event
             for each in self.cameras.values()
-            for event in (*(habit.open for habit in each.habits), each.open)
+            for event in (*(habit.open for habit in each.habits), each.open, each.slow.open)
             if event is not None
         ]
 
-    @property
-    def frames_a_second(self) -> float:
-        """Frames that come a second, of all cameras."""
-        return sum(1.0 / each.every for each in self.cameras.values())
+    def chance(self, seconds: float) -> Callable[[CameraEvent], float]:
+        """Give the p-value of events: how many as grave unchanged cameras show in so many seconds, at most 1.
+
+        All cameras together: what is seen in frames by how many are looked at, what is seen in hours by how
+        many cameras there are.
+        """
+        frames = sum(1.0 / each.every for each in self.cameras.values())
+        return lambda event: min(1.0, event.rate * seconds * (len(self.cameras) if event.slow else frames))
 
     def settle(self, camera: str, at: float = 0.0) -> None:
         """Forget what was known of a camera that was enrolled anew: what it does from `at` on is normal."""

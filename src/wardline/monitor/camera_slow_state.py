@@ -1,0 +1,109 @@
+"""The slow look at one camera as bytes for the checkpoint, and back; what it may not hold is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from wardline.monitor.camera_habits import CameraEvent
+from wardline.monitor.camera_hours import Slow
+from wardline.stats.camera_change.hours import Change, Hours
+from wardline.stats.camera_change.template import NAMES
+
+
+class _Change(msgspec.Struct):
+    at: float
+    since: float
+    score: float
+    limit: float
+    fall: float
+    filter: int
+    slots: int
+    difference: bytes
+    causes: list[tuple[str, float]]
+
+
+class SlowState(msgspec.Struct):
+    """`Hours` of one camera; a camera of which nothing is known yet has no bytes."""
+
+    slots: bytes
+    window: bytes
+    normal: bytes
+    moment: bytes
+    learned: int
+    first: int
+    upper: bytes
+    looks: int
+    waiting: bytes
+    slot: int
+    frames: int
+    sums: bytes
+    counts: bytes
+    quiet: int
+    standing: _Change | None
+    open: CameraEvent | None
+
+
+def kept(slow: Slow) -> SlowState:
+    """Write it."""
+    hours, template, change = slow.hours, slow.hours.template, slow.hours.standing
+    standing = None if change is None else _Change(*change[:7], change.difference.tobytes(), change.causes)
+    return SlowState(
+        template.slots.tobytes(), template.window.tobytes(), template.normal.tobytes(),
+        template.moment.tobytes(), template.learned, template.first, hours.upper.tobytes(), hours.looks,
+        hours.waiting.tobytes(), hours.slot, hours.frames, hours.sums.tobytes(), hours.counts.tobytes(),
+        hours.quiet, standing, slow.open,
+    )  # fmt: skip
+
+
+def restored(held: SlowState, camera: str) -> Slow:
+    """Read it back; ValueError says what cannot be."""
+    slow = Slow()
+    hours, template, wide = slow.hours, slow.hours.template, len(NAMES)
+    template.slots = array(held.slots, np.int32, (-1,))
+    template.window = array(held.window, np.float16, (len(template.slots), wide))
+    sound(np.diff(template.slots) > 0, "its hours' order")
+    for name, was in (("normal", template.normal), ("moment", template.moment)):
+        setattr(template, name, array(getattr(held, name), np.float32, was.shape))
+        sound(np.isfinite(getattr(template, name)), "its days")
+    template.learned, template.first = held.learned, held.first
+    for name in ("upper", "sums", "counts"):
+        was = getattr(hours, name)
+        setattr(hours, name, array(getattr(held, name), was.dtype, was.shape))
+        sound(np.isfinite(getattr(hours, name)), f"its {name}")
+    sound(np.linalg.eigvalsh(hours.spread) > -1e-3, "its spread")
+    hours.waiting = array(held.waiting, np.float16, (-1, wide))
+    sound(min(held.learned, held.looks, held.frames) >= 0, "its counts")
+    hours.looks, hours.slot, hours.frames, hours.quiet = held.looks, held.slot, held.frames, held.quiet
+    hours.standing = _change(held.standing, hours)
+    sound((held.open is None) == (held.standing is None), "its change")
+    sound(held.open is None or held.open.camera == camera, "its change")
+    slow.open = held.open
+    return slow
+
+
+def _change(held: _Change | None, hours: Hours) -> Change | None:
+    if held is None:
+        return None
+    difference = array(held.difference, np.float64, (len(NAMES),))
+    sound(np.isfinite([*difference, held.at, held.since, held.score, held.fall]), "its change")
+    sound(held.limit > 0.0 and 0 <= held.filter < len(hours.known.kinds), "its change")
+    sound(len(held.causes) > 1 and all(0.0 <= each <= 1.0 for _, each in held.causes), "its causes")
+    return Change(
+        held.at, held.since, held.score, held.limit, held.fall, held.filter, held.slots, difference,
+        held.causes,
+    )  # fmt: skip
+
+
+def array(data: bytes, kind: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read an array that can be written to; ValueError where the bytes do not fit the shape."""
+    return np.frombuffer(data, kind).reshape(shape).copy()
+
+
+def sound(holds: Any, what: str) -> None:
+    """Raise ValueError where something does not hold."""
+    if not np.all(holds):
+        raise ValueError(f"{what} cannot be")

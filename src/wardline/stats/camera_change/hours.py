@@ -1,0 +1,218 @@
+"""The slow look, for tone and colour: a camera's last six hours against the same time of its other days."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, slot_of, toned
+from wardline.stats.image import Statistics
+
+Array = NDArray[np.float64]
+
+CAMERA_DAYS = 30
+"""Days of one camera between two false alarms, by which `models.camera.hours` sets the limit."""
+
+_MONO = 2.0  # chroma under which a frame shows no colour: another mode, and another tone
+_CHROMA = Statistics._fields.index("chroma")
+_PRIOR = 48  # looks that the fleet's spread is worth
+_EVERY = 3  # slots: neighbours say nearly the same
+_MEMORY = LEARNED_S // SLOT_S // _EVERY
+_OWN_SCALE, _OWN_SHAPE, _SHRUNK = 0.3, 0.2, 0.15
+_CAPPED = 3.0  # spreads beyond which hours do not make the camera more restless
+_STEP = 6.0  # spreads beyond which one statistic says no more
+_OVER = 0.5  # of the limit: below it hours are as before
+_UPPER = np.triu_indices(len(NAMES))
+
+
+class Taught(NamedTuple):
+    """What simulated weeks taught: `usual` (A,) is how far hours lie from other days, `covariance` (A, A)
+    how they go together in those units, `wanted` (K, A) what the changes `kinds` do to them.
+
+    `tails` (K,) are the scores that one clean look in a hundred passes; `limit` is in units of those,
+    `fall` by how many e-folds scores get rarer a limit more, `sharp` how surely scores tell causes apart.
+    """
+
+    usual: Array
+    covariance: Array
+    wanted: Array
+    kinds: tuple[str, ...]
+    tails: Array
+    limit: float
+    fall: float
+    sharp: float
+
+
+@cache
+def taught() -> Taught:
+    """Read what ships with the package."""
+    held = json.loads(files("wardline.stats.camera_change").joinpath("hours.json").read_text())
+    return Taught(
+        *(np.array(held[name], np.float64) for name in ("usual", "covariance", "wanted")),
+        tuple(held["kinds"]), np.array(held["tails"], np.float64), held["limit"], held["fall"], held["sharp"],
+    )  # fmt: skip
+
+
+class Change(NamedTuple):
+    """Hours that differ: seen by `at`, begun after `since`, seconds since the epoch.
+
+    `score` and `limit` are in units of what one clean look in a hundred passes. `filter` is which of
+    `Taught.wanted` saw it and `slots` are those it was seen in; `causes` are the likeliest first, with their
+    probabilities; `difference` is by `template.NAMES`, in this camera's spreads.
+    """
+
+    at: float
+    since: float
+    score: float
+    limit: float
+    fall: float
+    filter: int
+    slots: int
+    difference: Array
+    causes: list[tuple[str, float]]
+
+    @property
+    def rate(self) -> float:
+        """How many changes as grave as this one a clean camera shows a second."""
+        return float(np.exp(-self.fall * (self.score / self.limit - 1.0)) / (CAMERA_DAYS * 86_400))
+
+    def evidence(self, most: int = 4) -> list[tuple[str, float]]:
+        """Name the statistics that lie furthest off, in this camera's spreads."""
+        order = np.argsort(-np.abs(self.difference))[:most]
+        return [(NAMES[place], float(self.difference[place])) for place in order]
+
+
+class Hours:
+    """Watches one camera's tone and colour in constant memory, some 5 KiB.
+
+    Choose it beside `online.Detector`, which sees neither. A week of a camera's days teaches what is usual at
+    each time of the day; the mean of the last six hours is held to it by matched filters (Turin 1960) for
+    white balance, tone curve and black level, in a spread that is the fleet's and more and more the camera's
+    own. While a change stands nothing is learned; it is over when hours are as before. Frames without colour
+    are passed over: at night a camera that turns to infrared is not judged. A haze that lasts six hours and
+    was not seen before looks like a black level.
+    """
+
+    def __init__(self, known: Taught | None = None) -> None:
+        self.known = known or taught()
+        self.template = Template()
+        self.upper = np.eye(len(NAMES), dtype=np.float32)[_UPPER]
+        self.looks = 0
+        self.waiting = np.zeros((0, len(NAMES)), np.float16)
+        self.slot, self.frames = 0, 0
+        self.sums = np.zeros(len(Statistics._fields))
+        self.counts = np.zeros(len(Statistics._fields), np.int32)
+        self.quiet = 0
+        self.standing: Change | None = None
+
+    def update(self, row: NDArray[np.floating], at: float) -> Change | None:
+        """Take one frame; return a change where the slot before it, now full, showed one."""
+        slot = slot_of(at)
+        found = self._closed() if self.frames and slot != self.slot else None
+        self.slot = slot
+        if row[_CHROMA] >= _MONO:
+            good = np.isfinite(row)
+            self.sums += np.where(good, row, 0.0)
+            self.counts += good
+            self.frames += 1
+        return found
+
+    def _closed(self) -> Change | None:
+        """Judge the last hours with the slot that is full."""
+        slot, mean = self.slot, np.full(len(self.sums), np.nan)
+        np.divide(self.sums, self.counts, out=mean, where=self.counts > 0)
+        self.sums[:], self.counts[:], self.frames = 0.0, 0, 0
+        apart = self.template.close(slot, toned(mean[None])[0], learn=self.standing is None)
+        if apart is None:
+            return None
+        apart = apart / self.known.usual
+        unit = self.unit
+        scores = self.scores(apart)
+        if self.standing is None:
+            self.learn(slot, apart)
+        if not self.template.known(slot):
+            return None
+        return self._told(slot, apart / unit, scores)
+
+    @property
+    def spread(self) -> Array:
+        """How this camera's hours lie off and go together, (A, A), in the fleet's units."""
+        whole = np.empty((len(NAMES), len(NAMES)))
+        whole[_UPPER] = whole.T[_UPPER] = self.upper
+        return whole
+
+    @property
+    def unit(self) -> Array:
+        """How far this camera's hours usually lie off, in the fleet's units."""
+        return np.asarray(np.sqrt(_OWN_SCALE * self._own + 1.0 - _OWN_SCALE))
+
+    @property
+    def _own(self) -> Array:
+        return np.asarray(self.upper[_UPPER[0] == _UPPER[1]], np.float64)
+
+    def scores(self, apart: Array) -> Array:
+        """Ask every matched filter how many spreads long (A,) is in its direction, in the fleet's units."""
+        unit = self.unit
+        shape = _OWN_SHAPE * self.spread / np.outer(unit, unit) + (1.0 - _OWN_SHAPE) * self.known.covariance
+        shape = (1.0 - _SHRUNK) * shape + _SHRUNK * np.diag(np.diag(shape))
+        weights = np.linalg.solve(shape, self.known.wanted.T)
+        length = np.sqrt(np.sum(weights.T * self.known.wanted, axis=1))
+        return np.asarray(np.clip(apart / unit, -_STEP, _STEP) @ weights / length)
+
+    def learn(self, slot: int, apart: Array) -> None:
+        """Learn how restless a camera is, six hours late: a change found by then has taught nothing."""
+        if slot % _EVERY:
+            return
+        if len(self.waiting) >= HOURS // _EVERY:
+            bound = _CAPPED * np.sqrt(self._own)
+            seen = np.clip(self.waiting[0], -bound, bound)
+            self.looks = min(self.looks + 1, _MEMORY)
+            step = np.outer(seen, seen)[_UPPER] - self.upper
+            self.upper += (step / (_PRIOR + self.looks)).astype(np.float32)
+            self.waiting = self.waiting[1:]
+        self.waiting = np.vstack([self.waiting, apart.astype(np.float16)])
+
+    def _told(self, slot: int, difference: Array, scores: Array) -> Change | None:
+        beyond = scores / self.known.tails
+        at = float((slot + 1) * SLOT_S)
+        if self.standing is not None:
+            chosen = self.standing.filter
+            if beyond[chosen] < _OVER * self.known.limit:
+                self._over()
+            elif at - self.standing.at <= HOURS * SLOT_S:  # the hours after it make it surer
+                self.standing = self.standing._replace(
+                    score=max(self.standing.score, float(beyond[chosen])), difference=difference,
+                    slots=self.standing.slots + 1, causes=named(scores, self.known),
+                )  # fmt: skip
+            return None
+        chosen = int(beyond.argmax())
+        if beyond[chosen] < _OVER * self.known.limit:
+            self.quiet = slot
+        if beyond[chosen] <= self.known.limit:
+            return None
+        since = float((max(self.quiet, slot - 4 * HOURS) - HOURS) * SLOT_S)
+        score, limit, causes = float(beyond[chosen]), self.known.limit, named(scores, self.known)
+        slots, self.waiting = len(self.template.slots), self.waiting[:0].copy()
+        self.standing = Change(at, since, score, limit, self.known.fall, chosen, slots, difference, causes)
+        return self.standing
+
+    def _over(self) -> None:
+        """Let go: hours of both sides are no day of this camera's."""
+        self.standing = None
+        self.template.slots, self.template.window = self.template.slots[:0], self.template.window[:0]
+
+
+def named(scores: Array, known: Taught) -> list[tuple[str, float]]:
+    """Name the causes by their probability, the likeliest first: a Gaussian likelihood, tempered."""
+    kinds = list(dict.fromkeys(known.kinds))
+    best = np.array(
+        [max(scores[place] for place, each in enumerate(known.kinds) if each == kind) for kind in kinds]
+    )
+    odds = np.exp(known.sharp * (np.maximum(best, 0.0) ** 2 - max(best.max(), 0.0) ** 2) / 2)
+    odds /= odds.sum()
+    return [(kinds[place], float(odds[place])) for place in np.argsort(-odds)]
