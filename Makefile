@@ -78,7 +78,7 @@ models: setup
 	  --calibration models/employment/data/split/calibration.parquet --target employed
 	$(BIN)/wardline reference guards.weather --data models/weather/data/split/fit.parquet \
 	  --calibration models/weather/data/split/calibration.parquet --target rain
-	$(if $(DATA),$(BIN)/python -m models.camera.build $(DATA),@echo "the camera detector stays as it is: make models DATA=folder")
+	$(if $(DATA),$(BIN)/python -m models.camera.build $(DATA) && $(BIN)/python -m models.camera.hours $(DATA),@echo "the camera detector stays as it is: make models DATA=folder")
 	$(if $(and $(DATA),$(WEIGHTS)),$(MAKE) leaf-models,@echo "the leaf models stay as they are: make models DATA=folder WEIGHTS=wheel")
 
 leaf-models: setup

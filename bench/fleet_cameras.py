@@ -27,7 +27,7 @@ from wardline.monitor.cameras import COLUMNS, Watch
 from wardline.stats.image import Statistics, measure
 
 FRAMES = 60
-EVERY_S = 60.0
+EVERY_S = 1200.0  # every frame then is a slot of the slow look: the dearest there is, and its hours fill
 
 
 def main() -> None:

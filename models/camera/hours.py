@@ -1,8 +1,8 @@
 """Teach the slow look at cameras: how far hours usually lie from other days, and what three changes do.
 
-    python -m models.camera.hours DAYS.npz
+    python -m models.camera.hours DATA | DAYS.npz
 
-reads the weeks that `models.camera.days` simulated and writes `src/wardline/stats/camera_change/hours.json`.
+simulates weeks over the real pictures under DATA (`models.camera.days`), or reads those made before, and writes `src/wardline/stats/camera_change/hours.json`.
 Limits are set on cameras that were left out of the rest.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from models.camera.days import A_DAY, CAUSES
+from models.camera.days import A_DAY, CAUSES, simulate
 from models.camera.streams import Stream, folds, read
 from wardline.stats.camera_change.hours import CAMERA_DAYS, Hours, Taught, named
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, toned
@@ -177,7 +177,8 @@ def sharpness(held: list[Held]) -> float:
 
 
 def main() -> None:
-    every = read(Path(sys.argv[1]))
+    given = Path(sys.argv[1])
+    every = read(given) if given.is_file() else simulate(given)
     limits = limited(crossed(every))
     known = learned([walk(each) for each in every])._replace(**limits)
     tree = {

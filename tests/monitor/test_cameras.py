@@ -7,14 +7,17 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from tests.stats.test_camera_change import stream
+from tests.stats.test_camera_hours import DAY, WARMER, days, shifted
 from wardline.guards import Hold
 from wardline.health import Health
+from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_state import packed, unpacked
-from wardline.monitor.cameras import COLUMNS, CameraEvent, Watch
+from wardline.monitor.cameras import COLUMNS, STEP_S, Watch
 from wardline.stats.camera_change.contrast import fleet
 from wardline.stats.image import Statistics
 from wardline.testing import example_batch
@@ -160,18 +163,104 @@ def test_the_state_of_every_camera_is_kept_and_goes_on() -> None:
 
 
 def test_a_camera_holds_less_than_it_says() -> None:
-    rows = stream(450, 4, 2.0 * fleet().signatures[fleet().kinds.index("sensor.noise")], 400)
-    known, times = Watch(), [1200.0 * place for place in range(450)]
-    for frames, most in ((400, 16), (430, 22), (450, 17)):  # settled; a change; confirmed
-        list(known.take(records(rows[:frames], "first") | {"time": times[:frames]}))
-        tracemalloc.start()
-        watch = Watch()
-        for place in range(2):
-            list(watch.take(records(rows[:frames], f"field-{place}") | {"time": times[:frames]}))
+    rows = stream(460, 4, 2.0 * fleet().signatures[fleet().kinds.index("sensor.noise")], 400)
+    columns = records(rows) | {"time": [1200.0 * place for place in range(len(rows))]}
+    list(Watch().take({name: column[-60:] for name, column in columns.items()}))
+    gc.collect()
+    tracemalloc.start()
+    before, watch = tracemalloc.get_traced_memory()[0], Watch()
+    for begin, end, most in ((0, 400, 16), (400, 430, 24), (430, 460, 18)):  # settled; a change; confirmed
+        list(watch.take({name: column[begin:end] for name, column in columns.items()}))
         gc.collect()
-        held = tracemalloc.get_traced_memory()[0]
-        watch.cameras.clear()
-        gc.collect()
-        each = (held - tracemalloc.get_traced_memory()[0]) / 2
-        tracemalloc.stop()
-        assert 12_000 < each < most * 1024, frames
+        held = tracemalloc.get_traced_memory()[0] - before
+        assert 12_000 < held < most * 1024, end
+    tracemalloc.stop()
+    assert [event.kind for event in watch.open()] == ["sensor.noise"]
+
+
+def test_another_white_balance_is_an_event_of_hours_that_goes_on_over_restarts_and_ends() -> None:
+    start, stop = 9 * DAY, 10 * DAY
+    rows = shifted(days(300, 11), start, stop, {name: 2 * step for name, step in WARMER.items()})
+    columns = records(rows) | {"time": [1200.0 * place for place in range(len(rows))]}
+    whole, parted = Watch(), Watch()
+    expected = [event for event in whole.take(columns) if event.slow]
+    found: list[CameraEvent] = []
+    for begin, end in ((0, 8 * DAY), (8 * DAY, start + 5), (start + 5, start + 30), (start + 30, len(rows))):
+        parted = unpacked(packed(parted))
+        taken = parted.take({name: column[begin:end] for name, column in columns.items()})
+        found += [event for event in taken if event.slow]
+    assert found == expected
+    began, ended = expected
+    assert (began.kind, ended.kind, began.until) == ("isp.white_balance", "isp.white_balance", 0.0)
+    assert began.since <= 1200.0 * start < began.at <= 1200.0 * (start + 18)
+    assert 1200.0 * stop < ended.until <= 1200.0 * (stop + 20)
+    assert began.instead is not None
+    assert (began.pixels, began.confidence > 0.6, began.confidence + began.instead[1] <= 1.0) == (True,) * 3
+    assert {name for name, *_ in began.evidence} & set(WARMER)
+    assert len(packed(whole)) < 16 * 1024
+
+
+def test_the_chance_of_what_hours_show_is_by_cameras_and_of_what_frames_show_by_frames() -> None:
+    watch = Watch()
+    for camera in ("a", "b", "c"):
+        list(watch.take(records(stream(20, 0), camera)))
+    event = CameraEvent("a", "isp.tone", 1.0, 0.0, 0.9, rate=1e-6, slow=True)
+    chance = watch.chance(600.0)
+    assert chance(event) == pytest.approx(3 * 600 * 1e-6)
+    frames = CameraEvent("a", "sensor.noise", 1.0, 0.0, 0.9, rate=1e-6)
+    assert chance(frames) == pytest.approx(3 * 600 * 1e-6 / 60, rel=0.01)
+
+
+def test_a_fast_camera_is_judged_by_a_frame_a_step_and_its_headers_by_all() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    slow, fast = Watch(), Watch()
+    rows = stream(125, 5, shift, 100)
+    (expected,) = slow.take(records(rows))
+    each = 40  # frames a minute
+    columns = records(np.repeat(rows, each, axis=0))
+    columns["time"] = [place * 60.0 / each for place in range(each * len(rows))]
+    (found,) = fast.take(columns)
+    assert found.kind == expected.kind
+    assert abs(found.since - expected.since) <= 120.0
+    assert abs(found.at - expected.at) <= 60.0
+    assert fast.cameras["field-1"].detector.frames <= 125 * 60.0 / STEP_S + 1
+    at = columns["time"][-1] + 0.1
+    (header,) = fast.take(records(rows[-1:], encoder="jpeg-2") | {"time": [at]})
+    assert (header.kind, header.at) == ("codec.requantised", at)
+    assert header.since == columns["time"][-1]
+
+
+def test_a_clock_that_was_set_back_does_not_silence_a_camera() -> None:
+    watch = Watch()
+    list(watch.take(records(stream(20, 0), start=10**6)))
+    list(watch.take(records(stream(20, 0))))
+    assert watch.cameras["field-1"].detector.frames == 40
+
+
+@pytest.mark.parametrize("what", ["times", "still", "judged", "settled", "upper", "open", "habits"])
+def test_what_a_camera_cannot_hold_costs_that_camera_its_past_and_no_other(what: str) -> None:
+    watch = Watch()
+    for name in ("a", "b"):
+        list(watch.take(records(stream(60, 0), name)))
+    held = msgspec.msgpack.decode(packed(watch))
+    camera, nan = held["cameras"][0], float("nan")
+    damage: dict[str, Any] = {
+        "times": lambda: camera["times"].append(nan),
+        "still": lambda: camera.update(still=np.full(len(camera["still"]) // 8, -1.0).tobytes()),
+        "judged": lambda: camera.update(judged=10**6),
+        "settled": lambda: camera.update(rows=camera["rows"][:-4]),
+        "upper": lambda: camera["slow"].update(upper=camera["slow"]["upper"][:-8] + b"\xff" * 8),
+        "open": lambda: camera.update(
+            open=msgspec.to_builtins(CameraEvent("b", "sensor.noise", 1.0, 0.0, 0.9, rate=1e-6))
+        ),
+        "habits": camera["habits"].pop,
+    }
+    damage[what]()
+    assert list(unpacked(msgspec.msgpack.encode(held)).cameras) == ["b"]
+
+
+def test_bytes_that_are_no_cameras_are_refused_as_such() -> None:
+    for data in (b"nothing", msgspec.msgpack.encode({"settled": {}, "cameras": [{"camera": "a"}]})):
+        with pytest.raises(ValueError, match="no cameras of this version"):
+            unpacked(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wardline.monitor.cameras import CameraEvent
+from wardline.monitor.camera_habits import CameraEvent
 from wardline.tracing.frames import ATTRIBUTE, FOLDER
 from wardline.tracing.read import Wanted, traces
 

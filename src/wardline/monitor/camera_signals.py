@@ -16,8 +16,9 @@ from wardline.health import Held
 from wardline.log.columns import Coded, Columns
 from wardline.monitor import camera_state
 from wardline.monitor.budget import LOOK_S
+from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_pictures import pictures
-from wardline.monitor.cameras import COLUMNS, SCENE, CameraEvent, Watch
+from wardline.monitor.cameras import COLUMNS, SCENE, Watch
 from wardline.monitor.plan import Watched
 from wardline.monitor.signal import Signal, Standing
 from wardline.stats.image import Statistics

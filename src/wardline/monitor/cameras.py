@@ -38,7 +38,7 @@ TOLD = ("identity.firmware",)
 
 
 class Camera:
-    """One camera's state: 15 KiB, and under 22 for the forty frames after a change."""
+    """One camera's state: 15 KiB, and under 24 for the forty frames after a change."""
 
     def __init__(self) -> None:
         self.detector = Detector()

@@ -52,10 +52,8 @@ class Taught(NamedTuple):
 def taught() -> Taught:
     """Read what ships with the package."""
     held = json.loads(files("wardline.stats.camera_change").joinpath("hours.json").read_text())
-    return Taught(
-        *(np.array(held[name], np.float64) for name in ("usual", "covariance", "wanted")),
-        tuple(held["kinds"]), np.array(held["tails"], np.float64), held["limit"], held["fall"], held["sharp"],
-    )  # fmt: skip
+    arrays = {name: np.array(held[name], np.float64) for name in ("usual", "covariance", "wanted", "tails")}
+    return Taught(**{**held, **arrays, "kinds": tuple(held["kinds"])})
 
 
 class Change(NamedTuple):
