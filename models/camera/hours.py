@@ -2,7 +2,8 @@
 
     python -m models.camera.hours DATA | DAYS.npz
 
-simulates weeks over the real pictures under DATA (`models.camera.days`), or reads those made before, and writes `src/wardline/stats/camera_change/hours.json`.
+simulates weeks over the real pictures under DATA (`models.camera.days`), or reads those made before, and
+writes `src/wardline/stats/camera_change/hours.json`.
 Limits are set on cameras that were left out of the rest.
 """
 
