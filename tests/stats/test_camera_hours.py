@@ -70,7 +70,7 @@ def test_another_white_balance_is_told_within_six_hours_named_dated_and_over_onc
     (change,) = watched(watch, rows[: start + HOURS + 1])
     assert change.causes[0][0] == "isp.white_balance"
     assert change.since <= start * SLOT_S < change.at <= (start + HOURS) * SLOT_S
-    assert {name for name, _ in change.evidence()} <= {*WARMER, "saturation", "clipped_dark"}
+    assert len({name for name, _ in change.evidence()} & set(WARMER)) >= 2
     assert dict(change.evidence(6))["gain_red"] > 0
     watched(watch, rows[start + HOURS + 1 : stop], start + HOURS + 1)
     standing = watch.standing

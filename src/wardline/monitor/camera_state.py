@@ -65,7 +65,7 @@ class _Watched(msgspec.Struct):
 
 
 def packed(watch: Watch) -> bytes:
-    """Write it all, some 13 KiB a camera."""
+    """Write it all, some 12 KiB a camera."""
     cameras = [_kept(name, each) for name, each in watch.cameras.items()]
     return msgspec.msgpack.encode(_Watched(watch.settled, cameras))
 
