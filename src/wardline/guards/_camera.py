@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 from wardline.cameras import CameraReference, Cameras, Usual, mode_of
+from wardline.guard import judge
+from wardline.guards._scores import ordered
 from wardline.inference import Inference
 from wardline.reference import Reference
 from wardline.stats.image import Statistics
+from wardline.verdict import Finding, Stage
 
 UP, DOWN, BOTH = 1, -1, 0
 Table = Mapping[str, tuple[int, str]]
@@ -23,6 +27,50 @@ class Strange(NamedTuple):
     subject: str = ""
     observed: float | None = None
     expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstCamera:
+    """A guard that holds some statistics of a frame to what its camera's reference has of them.
+
+    `table` names the statistics. Those of `first`, where they are out themselves, give the reason, for they
+    move others along. `usual` is the reason of a frame that has nothing strange.
+    """
+
+    warn: float | None = 0.5
+    block: float | None = None
+    name: str = ""
+    stage: ClassVar[Stage] = Stage.INPUT
+    table: ClassVar[Table]
+    first: ClassVar[Table] = {}
+    usual: ClassVar[str]
+    _cameras: Cameras = field(default=Cameras(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ordered(self.name, self.warn, self.block)
+
+    def prepare(self, reference: Reference) -> Self:
+        """Take what is normal for each camera."""
+        return replace(self, _cameras=cameras_of(reference))
+
+    def check(self, inference: Inference) -> Finding:
+        """Hold the frame's statistics to the camera's own."""
+        return self.told(self.strangest(inference))
+
+    def strangest(self, inference: Inference) -> Strange:
+        """Return the statistic that is furthest out, under the reason that explains the most."""
+        found = strangest(self._cameras, inference, self.table)
+        if self.first and self.warn is not None and found.score >= self.warn:
+            first = strangest(self._cameras, inference, self.first)
+            return first._replace(score=found.score) if first.score >= self.warn else found
+        return found
+
+    def told(self, found: Strange) -> Finding:
+        """Hold what was found to the thresholds."""
+        return judge(
+            self, found.score, warn=self.warn, block=self.block, reason=found.cause or self.usual,
+            subject=found.subject, observed=found.observed, expected=found.expected,
+        )  # fmt: skip
 
 
 def cameras_of(reference: Reference) -> Cameras:

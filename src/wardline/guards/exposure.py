@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from wardline.cameras import Cameras
-from wardline.guard import judge
-from wardline.guards._camera import BOTH, DOWN, UP, cameras_of, strangest
-from wardline.guards._scores import ordered
-from wardline.inference import Inference
-from wardline.reference import Reference
-from wardline.verdict import Finding, Stage
+from wardline.guards._camera import BOTH, DOWN, UP, AgainstCamera, Table
 
 _FIRST = {"exposure": (BOTH, "exposure.level")}
 """Darkness flattens and clips: where the level itself is out, it is the reason."""
@@ -25,7 +19,7 @@ _TABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(AgainstCamera):
     """The frame is darker, brighter, more clipped or flatter than this camera's reference has it.
 
     Choose it for every camera. The score is how far outside the reference's range the worst of exposure,
@@ -36,26 +30,7 @@ class Exposure:
     'ok'
     """
 
-    warn: float | None = 0.5
-    block: float | None = None
     name: str = "exposure"
-    stage: ClassVar[Stage] = Stage.INPUT
-    _cameras: Cameras = field(default=Cameras(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ordered(self.name, self.warn, self.block)
-
-    def prepare(self, reference: Reference) -> Self:
-        """Take what is normal for each camera."""
-        return replace(self, _cameras=cameras_of(reference))
-
-    def check(self, inference: Inference) -> Finding:
-        """Hold light and contrast to the camera's own."""
-        found = strangest(self._cameras, inference, _TABLE)
-        if self.warn is not None and found.score >= self.warn:
-            first = strangest(self._cameras, inference, _FIRST)
-            found = first._replace(score=found.score) if first.score >= self.warn else found
-        return judge(
-            self, found.score, warn=self.warn, block=self.block, reason=found.cause or "exposure.level",
-            subject=found.subject, observed=found.observed, expected=found.expected,
-        )  # fmt: skip
+    table: ClassVar[Table] = _TABLE
+    first: ClassVar[Table] = _FIRST
+    usual: ClassVar[str] = "exposure.level"

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from wardline.cameras import Cameras
-from wardline.guard import judge
-from wardline.guards._camera import DOWN, UP, cameras_of, strangest
-from wardline.guards._scores import ordered
-from wardline.inference import Inference
-from wardline.reference import Reference
-from wardline.verdict import Finding, Stage
+from wardline.guards._camera import DOWN, UP, AgainstCamera, Table
 
 _TABLE = {
     "edge_width": (UP, "optics.focus"),
@@ -20,7 +14,7 @@ _TABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Focus:
+class Focus(AgainstCamera):
     """Edges are wider, or the finest detail is weaker, than this camera's reference has them.
 
     Choose it where a lens may be knocked, fogged or refocused. The score is how far outside the
@@ -31,23 +25,6 @@ class Focus:
     'ok'
     """
 
-    warn: float | None = 0.5
-    block: float | None = None
     name: str = "focus"
-    stage: ClassVar[Stage] = Stage.INPUT
-    _cameras: Cameras = field(default=Cameras(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ordered(self.name, self.warn, self.block)
-
-    def prepare(self, reference: Reference) -> Self:
-        """Take what is normal for each camera."""
-        return replace(self, _cameras=cameras_of(reference))
-
-    def check(self, inference: Inference) -> Finding:
-        """Hold sharpness to the camera's own."""
-        found = strangest(self._cameras, inference, _TABLE)
-        return judge(
-            self, found.score, warn=self.warn, block=self.block, reason=found.cause or "optics.focus",
-            subject=found.subject, observed=found.observed, expected=found.expected,
-        )  # fmt: skip
+    table: ClassVar[Table] = _TABLE
+    usual: ClassVar[str] = "optics.focus"

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from wardline.cameras import Cameras, background_of
-from wardline.guard import judge
-from wardline.guards._camera import UP, cameras_of, of_frame, strangest
-from wardline.guards._scores import ordered
+from wardline.cameras import background_of
+from wardline.guards._camera import UP, AgainstCamera, Strange, Table, of_frame
 from wardline.inference import Inference
-from wardline.reference import Reference
 from wardline.stats.image import agreement, shift, view
-from wardline.verdict import Finding, Stage
+from wardline.verdict import Finding
 
-_TABLE = {"flat": (UP, "optics.dirt")}
 _MOVED = 0.5  # likeness after moving it back from which the view has moved rather than been covered
 
 
 @dataclass(frozen=True, slots=True)
-class Occlusion:
+class Occlusion(AgainstCamera):
     """Much of the frame has no structure, or its structure is not that of the camera's own background.
 
     Choose it for fixed cameras; one that moves has no background, and only empty tiles count. The score is
@@ -31,37 +27,24 @@ class Occlusion:
     'ok'
     """
 
-    warn: float | None = 0.5
-    block: float | None = None
     name: str = "occlusion"
-    stage: ClassVar[Stage] = Stage.INPUT
-    _cameras: Cameras = field(default=Cameras(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ordered(self.name, self.warn, self.block)
-
-    def prepare(self, reference: Reference) -> Self:
-        """Take what is normal for each camera."""
-        return replace(self, _cameras=cameras_of(reference))
+    table: ClassVar[Table] = {"flat": (UP, "optics.dirt")}
+    usual: ClassVar[str] = "optics.dirt"
 
     def check(self, inference: Inference) -> Finding:
         """Hold structure to the camera's own."""
-        found = strangest(self._cameras, inference, _TABLE)
-        score, cause = found.score, found.cause or "optics.dirt"
-        subject, observed, expected = found.subject, found.observed, found.expected
+        found = self.strangest(inference)
         camera, sampled = of_frame(self._cameras, inference), getattr(inference.row, "sampled", None)
         background = background_of(camera) if camera is not None else None
-        if camera is not None and background is not None and sampled is not None:
-            seen = view(sampled)
-            alike = agreement(seen, background)
-            missing = (camera.likeness - alike) / camera.likeness
-            if missing > max(score, 0.0):
-                cause = "optics.dirt"
-                if self.warn is not None and missing >= self.warn and alike < _MOVED:
-                    cause = "geometry.view" if shift(seen, background).likeness > _MOVED else cause
-                score, subject, observed = missing, "background", alike
-                expected = f"agreement of {camera.likeness:.2f} or more"
-        return judge(
-            self, score, warn=self.warn, block=self.block, reason=cause, subject=subject, observed=observed,
-            expected=expected,
-        )  # fmt: skip
+        if camera is None or background is None or sampled is None:
+            return self.told(found)
+        seen = view(sampled)
+        alike = agreement(seen, background)
+        missing = (camera.likeness - alike) / camera.likeness
+        if not missing > max(found.score, 0.0):
+            return self.told(found)
+        cause = "optics.dirt"
+        if self.warn is not None and missing >= self.warn and alike < _MOVED:
+            cause = "geometry.view" if shift(seen, background).likeness > _MOVED else cause
+        expected = f"agreement of {camera.likeness:.2f} or more"
+        return self.told(Strange(missing, cause, "background", alike, expected))

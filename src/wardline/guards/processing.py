@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from wardline.cameras import Cameras
-from wardline.guard import judge
-from wardline.guards._camera import BOTH, UP, cameras_of, strangest
-from wardline.guards._scores import ordered
-from wardline.inference import Inference
-from wardline.reference import Reference
-from wardline.verdict import Finding, Stage
+from wardline.guards._camera import BOTH, UP, AgainstCamera, Table
 
 _FIRST = {
     "overshoot": (UP, "isp.sharpening"),
@@ -34,7 +28,7 @@ _TABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Processing:
+class Processing(AgainstCamera):
     """Sharpening, noise, colour, tone or compression are outside what this camera's reference has.
 
     Choose it to see what a firmware update did, in the first frame where the step is large; a small step
@@ -46,26 +40,7 @@ class Processing:
     'ok'
     """
 
-    warn: float | None = 0.5
-    block: float | None = None
     name: str = "processing"
-    stage: ClassVar[Stage] = Stage.INPUT
-    _cameras: Cameras = field(default=Cameras(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ordered(self.name, self.warn, self.block)
-
-    def prepare(self, reference: Reference) -> Self:
-        """Take what is normal for each camera."""
-        return replace(self, _cameras=cameras_of(reference))
-
-    def check(self, inference: Inference) -> Finding:
-        """Hold what the processing leaves in a picture to the camera's own."""
-        found = strangest(self._cameras, inference, _TABLE)
-        if self.warn is not None and found.score >= self.warn:
-            first = strangest(self._cameras, inference, _FIRST)
-            found = first._replace(score=found.score) if first.score >= self.warn else found
-        return judge(
-            self, found.score, warn=self.warn, block=self.block, reason=found.cause or "isp.tone",
-            subject=found.subject, observed=found.observed, expected=found.expected,
-        )  # fmt: skip
+    table: ClassVar[Table] = _TABLE
+    first: ClassVar[Table] = _FIRST
+    usual: ClassVar[str] = "isp.tone"
