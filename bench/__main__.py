@@ -10,6 +10,7 @@ ALL = (
     "log",
     "coverage",
     "serving",
+    "several",
     "v2",
     "overload",
     "tracing",

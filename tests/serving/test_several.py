@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from wardline.gate import Gate
 from wardline.keys import KeySettings
 from wardline.log.reader import read
 from wardline.serving import several
+from wardline.serving.front import rooms
 from wardline.settings import LogSettings
 
 BOTH: Mapping[str, Gate] = {"taxi": taxi, "employment": employment}
@@ -79,6 +81,27 @@ def test_the_name_of_the_model_chooses_the_gate_of_the_open_inference_protocol(c
 
 def tensor(told: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": told["name"], "shape": [1, 1], "datatype": told["datatype"], "data": [row[told["name"]]]}
+
+
+def test_each_path_of_predictions_has_its_gates_room_at_the_connection() -> None:
+    """Where there is none a refusal is written before the body is read, as for a gate alone."""
+    served = several(list(BOTH.values()))
+    found = rooms(served)
+    assert {path: state.gate.name for path, state in found.items()} == {
+        **{f"/gates/{name}/predict".encode(): name for name in BOTH},
+        **{f"/gates/{name}/v2/models/{name}/infer".encode(): name for name in BOTH},
+        **{f"/v2/models/{name}/infer".encode(): name for name in BOTH},
+    }
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_body_over_the_limit_is_refused_as_by_a_gate_alone(name: str, client: httpx.Client) -> None:
+    for path in (f"/gates/{name}/predict", f"/v2/models/{name}/infer"):
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n"
+        head += "content-type: application/json\r\n\r\n"
+        with socket.create_connection((client.base_url.host, client.base_url.port or 80), 10) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")  # and no byte of the body was sent
 
 
 def test_probes_tell_of_every_gate(client: httpx.Client) -> None:

@@ -153,6 +153,7 @@ def _column(
     """Count one column: shape (slices, stretches, bins)."""
     size = len(column.profile.counts)
     total = np.zeros((many, BLOCKS, size), np.int64)
+    edges: NDArray[Any] | None = None
     at = 0
     for piece in read.pieces(column.column):
         part = slice(at, at + len(piece))
@@ -160,7 +161,8 @@ def _column(
         chosen = None if keep is None else keep[part]
         if column.profile.kind is Kind.CONTINUOUS and cells is None:
             values = _values(piece)
-            total[0, 0] += _tallied(values if chosen is None else values[chosen], column.profile)
+            edges = _edges(column.profile.edges, values) if edges is None else edges
+            total[0, 0] += _tallied(values if chosen is None else values[chosen], column.profile, edges)
             continue
         codes = _codes(piece, column.profile)
         where = np.zeros(len(piece), np.intp) if cells is None else cells[part]
@@ -185,11 +187,12 @@ def _edges(edges: NDArray[np.float64], values: Values) -> NDArray[Any]:
     return np.where(near.astype(np.float64) < edges, up, near)
 
 
-def _tallied(values: Values, profile: Profile) -> NDArray[np.int64]:
+def _tallied(values: Values, profile: Profile, edges: NDArray[Any]) -> NDArray[np.int64]:
     """Count values by bin without a code for each: those below each edge, the special ones taken off."""
     bins = len(profile.edges) + 1
     counts = np.zeros(len(profile.counts), np.int64)
-    below = [np.count_nonzero(values < edge) for edge in _edges(profile.edges, values)]
+    room = np.empty(len(values), np.bool_)
+    below = [np.count_nonzero(np.less(values, edge, out=room)) for edge in edges]
     with np.errstate(all="ignore"):
         sound = bool(np.isfinite(values.sum()))  # one look tells that none is missing or infinite
     missing = 0 if sound else np.count_nonzero(values != values)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
@@ -72,7 +71,7 @@ class Sent:
         await self._answer.send(send, self._who)
 
 
-def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Starlette:
+def app(gate: Gate, settings: Settings | None = None, *, under: str = "") -> Served:
     """Return the ASGI app that serves a gate; its lifespan opens and closes it.
 
     `uvicorn.run(app(gate))` is enough for a test or a notebook; many gates in one process are

@@ -47,10 +47,43 @@ class Served(Starlette):
         await super().__call__(scope, receive, send)
 
 
+class Together(Starlette):
+    """The app of several gates: predictions go to their gate's app straight, all else by routing."""
+
+    def __init__(self, apps: Mapping[str, Served], **kwargs: Any) -> None:
+        """Serve each app under `/gates/NAME`, and its model of the Open Inference Protocol at the root."""
+        super().__init__(**kwargs)
+        self._ways: dict[str, tuple[Served, str]] = {}
+        self.rooms: dict[bytes, State] = {}
+        for name, app in apps.items():
+            under = f"/gates/{name}"
+            for path, state in app.rooms.items():
+                ways = [(under + path.decode(), under)]
+                ways += [(path.decode(), "")] if path.startswith(b"/v2/models/") else []
+                for whole, root in ways:
+                    self._ways[whole] = app, root
+                    self.rooms[whole.encode()] = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        if scope["type"] == "http" and scope["method"] == "POST" and not self.user_middleware:
+            root = scope["root_path"]
+            app, under = self._ways.get(get_route_path(scope) if root else scope["path"], (None, ""))
+            if app is not None:
+                if under:  # as a mount leaves it
+                    scope["app_root_path"], scope["root_path"] = (
+                        scope.get("app_root_path", root),
+                        root + under,
+                    )
+                await app(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def rooms(app: ASGIApp) -> Mapping[bytes, State]:
-    """Return which gate's room each path of predictions needs; none where the gates lie under paths."""
+    """Return which gate's room each path of predictions needs; none where the app is another's."""
     served = getattr(app, "app", app)
-    return served.rooms if isinstance(served, Served) else {}
+    return served.rooms if isinstance(served, Served | Together) else {}
 
 
 class Front:

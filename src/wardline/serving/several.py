@@ -15,6 +15,7 @@ from wardline.gate import Gate
 from wardline.serving import v2
 from wardline.serving.access import Access, Doors
 from wardline.serving.app import Answer, Endpoint, Scraped, app, exception_handler, readiness
+from wardline.serving.front import Together
 from wardline.serving.lifespan import lifespan
 from wardline.serving.replies import Reply, caller, problem, reply
 from wardline.serving.state import State
@@ -41,7 +42,8 @@ def several(gates: Sequence[Gate], settings: Settings | None = None) -> Starlett
     states = [state for each in apps.values() for state in each.state.gates]
     instead = f"predictions are POST /gates/NAME/predict, NAME being {', '.join(names)}"
     handler = exception_handler(Uncounted(), instead)
-    served = Starlette(
+    served = Together(
+        apps,
         routes=[*_of_all(states, apps, settings), *(Mount(f"/gates/{name}", apps[name]) for name in names)],
         lifespan=lifespan(states, settings.serving),
         exception_handlers={HTTPException: handler, Exception: handler},
