@@ -4,7 +4,8 @@
 `python -m bench.drift_peers DATA` (or WARDLINE_DATA): the folder that holds elec2, taxi_nyc_2018_2019h1,
 landsat_sensor_change, market_daily_to_2016, acs_employment_ma and weather_noaa. Peers have their defaults, and
 look at windows of 500 rows; they run in .venv-peers. Then the speed of a drift report over a million rows, with
-`--long` over ten million as well. `--only=taxi,VIX` runs these streams alone, `--speed` none of them.
+`--long` over ten million as well. `--only=taxi,VIX` runs these streams alone, `--speed` none of them, and
+`--against=nannyml` measures the speed of that peer alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ PEERS = Path(".venv-peers/bin/python")
 WORKER = Path(__file__).with_name("drift_streams.py")
 WINDOW = 500
 ROWS = 1_000_000
+REPORTERS = ("nannyml", "whylogs", "alibi-detect", "evidently")
 QUICK_S = 60.0  # CPU of a run that is worth repeating
 PATIENCE_S = 1800.0
 
@@ -162,7 +164,7 @@ def table(folder: Path, name: str, rows: int, shift: float) -> Path:
     return file
 
 
-def speed(rows: int) -> None:
+def speed(rows: int, against: Sequence[str]) -> None:
     """Whole processes side by side, on the same rows: start, imports, reading and report.
 
     Of each the run of least CPU: of ours and of quick peers three, of the slow ones one.
@@ -176,7 +178,7 @@ def speed(rows: int) -> None:
         measured(asked)  # once for the bytecode
         ours = min((measured(asked) for _ in range(3)), key=lambda each: each[0])
         print(f"| wardline drift | {ours[0]:.2f} | {ours[1]:.2f} | {ours[2]:.2f} | 1 | 1 | |", flush=True)
-        for peer in ("nannyml", "whylogs", "alibi-detect", "evidently"):
+        for peer in against:
             arrays = [str(each.with_suffix(".npz")) for each in files]
             command = [str(PEERS), "-P", str(WORKER), "--speed", *arrays, peer]
             try:
@@ -221,8 +223,10 @@ def main() -> None:
                 print(f"| {stream.name} | {row['peer']} | {delay} | {false} | {row['cpu_s']} |", flush=True)
     else:
         print(f"no streams in {data}: give the folder, or WARDLINE_DATA")
+    named = [each for each in sys.argv if each.startswith("--against=")]
+    against = named[-1].partition("=")[2].split(",") if named else REPORTERS
     for rows in () if only else (ROWS, *([10 * ROWS] if "--long" in sys.argv else [])):
-        speed(rows)
+        speed(rows, against)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,10 @@ def _sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     groups = [
         (file, group) for file in files for group in range(pq.ParquetFile(file).metadata.num_row_groups)
     ]
-    places = np.unique(np.linspace(0, len(groups) - 1, min(_PLACES, len(groups))).astype(int))
+    places = sorted({len(groups) * place // _PLACES for place in range(_PLACES)})
     each = -(-SAMPLE // len(places))
     parts = []
-    for place in places.tolist():
+    for place in places:
         path, group = groups[place]
         parts.append(_head(path, group, each, columns))
     return pa.concat_tables(parts, promote_options="permissive")
@@ -68,8 +68,8 @@ def _profile(name: str, values: pa.Array) -> Profile:
         return _names(name, Kind.TEXT, bins.tally(text), len(text))
     amounts = numbers(values, pa.float32() if kind == pa.float32() else pa.float64())
     finite = amounts[np.isfinite(amounts)]
-    if len(np.unique(finite[:_GLIMPSE])) <= _FEW:  # most columns are told by a glimpse
-        different = np.unique(finite)
+    if len(set(finite[:_GLIMPSE].tolist())) <= _FEW:  # most columns are told by a glimpse
+        different, _ = np.unique(finite, return_counts=True)
         if 0 < len(different) <= _FEW and (different == np.floor(different)).all():
             return _names(name, Kind.CATEGORICAL, bins.tally(amounts), len(amounts))
     edges, atoms = bins.cut(finite[:: max(1, len(finite) // _CUT)], window=Limits().window)

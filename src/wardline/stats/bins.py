@@ -49,7 +49,8 @@ def cut(values: NDArray[np.floating[Any]], *, window: int = 200, most: int = MOS
     wanted = max(1, most - len(atoms))
     # An edge is a value that occurs: [edge, next) then holds for integers as it does for floats.
     places = np.arange(1, wanted) * len(rest) // wanted
-    edges = np.unique(rest[places]) if len(rest) else np.zeros(0)
+    edges = rest[places] if len(rest) else np.zeros(0)
+    edges = edges[np.concatenate([[True], edges[1:] != edges[:-1]])] if len(edges) else edges
     return Cuts(_merge(rest, edges, LEAST_EXPECTED * len(finite) / window), atoms)
 
 
