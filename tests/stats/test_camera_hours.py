@@ -111,6 +111,23 @@ def test_frames_without_colour_are_no_part_of_a_day() -> None:
     assert np.array_equal(seen.template.moment, mixed.template.moment)
 
 
+def test_a_late_frame_counts_where_it_comes_and_a_clock_set_back_starts_its_hours_anew() -> None:
+    rows = days(106, 5)
+    watch, late = Hours(), Hours()
+    watched(watch, rows)
+    for place, row in enumerate(rows):
+        late.update(row, place * SLOT_S + 1.0)
+        if place:
+            late.update(row, place * SLOT_S - 1.0)  # of the slot before
+    assert np.array_equal(watch.template.slots, late.template.slots)
+    assert np.array_equal(watch.template.window, late.template.window)
+    slots = len(rows) - 30 * DAY
+    watched(watch, rows[:20], slots)
+    assert watch.template.slots.tolist() == list(range(slots + 19 - HOURS, slots + 19))
+    assert watch.template.first == slots
+    assert not watch.template.known(slots + 19)
+
+
 def test_what_was_not_measured_says_nothing_and_breaks_nothing() -> None:
     rows = days(104, 10)
     rows[::5, Statistics._fields.index("dark_red")] = np.nan

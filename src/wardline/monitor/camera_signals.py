@@ -135,5 +135,5 @@ def _says(event: CameraEvent) -> str:
     other = f", else {event.instead[0]} ({event.instead[1]:.0%})" if event.instead else ""
     return (
         f"{event.kind} ({event.confidence:.0%} sure{other}) between {since:%Y-%m-%d %H:%M:%S} and "
-        f"{at:%H:%M:%S} UTC: {moved}"
+        f"{at:{'%H:%M:%S' if since.date() == at.date() else '%Y-%m-%d %H:%M:%S'}} UTC: {moved}"
     )

@@ -59,7 +59,7 @@ def taught() -> Taught:
 class Change(NamedTuple):
     """Hours that differ: seen by `at`, begun after `since`, seconds since the epoch.
 
-    `score` and `limit` are in units of what one clean look in a hundred passes. `filter` is which of
+    `score` and `limit` are in standard deviations of six hours. `filter` is which of
     `Taught.wanted` saw it and `slots` are those it was seen in; `causes` are the likeliest first, with their
     probabilities; `difference` is by `template.NAMES`, in this camera's spreads.
     """
@@ -111,6 +111,7 @@ class Hours:
     def update(self, row: NDArray[np.floating], at: float) -> Change | None:
         """Take one frame; return a change where the slot before it, now full, showed one."""
         slot = slot_of(at)
+        slot = self.slot if slot == self.slot - 1 and self.frames else slot  # a record that came late
         found = self._closed() if self.frames and slot != self.slot else None
         self.slot = slot
         if row[_CHROMA] >= _MONO:
@@ -184,7 +185,7 @@ class Hours:
                 self._over()
             elif at - self.standing.at <= HOURS * SLOT_S:  # the hours after it make it surer
                 self.standing = self.standing._replace(
-                    score=max(self.standing.score, float(beyond[chosen])), difference=difference,
+                    score=max(self.standing.score, float(scores[chosen])), difference=difference,
                     slots=self.standing.slots + 1, causes=named(scores, self.known),
                 )  # fmt: skip
             return None
@@ -194,7 +195,8 @@ class Hours:
         if beyond[chosen] <= self.known.limit:
             return None
         since = float((max(self.quiet, slot - 4 * HOURS) - HOURS) * SLOT_S)
-        score, limit, causes = float(beyond[chosen]), self.known.limit, named(scores, self.known)
+        score, limit = float(scores[chosen]), self.known.limit * float(self.known.tails[chosen])
+        causes = named(scores, self.known)
         slots, self.waiting = len(self.template.slots), self.waiting[:0].copy()
         self.standing = Change(at, since, score, limit, self.known.fall, chosen, slots, difference, causes)
         return self.standing

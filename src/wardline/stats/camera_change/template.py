@@ -96,14 +96,15 @@ class Template:
 
         None: too little is known, or too few frames came. With `learn` off old slots are dropped.
         """
-        if not self.learned and not len(self.slots):
+        if slot < self.first or not (self.learned or len(self.slots)):
             self.first = slot
         leaves = self.slots <= slot - HOURS
+        stays = ~leaves & (self.slots < slot)  # a clock that was set back: what is to come was not
         if learn:
             for old, row in zip(self.slots[leaves], self.window[leaves], strict=True):
                 self._learn(old, row)
-        self.slots = np.append(self.slots[~leaves], np.int32(slot))
-        self.window = np.vstack([self.window[~leaves], values.astype(np.float16)])
+        self.slots = np.append(self.slots[stays], np.int32(slot))
+        self.window = np.vstack([self.window[stays], values.astype(np.float16)])
         if self.learned < _ENOUGH or len(self.slots) < FEWEST:
             return None
         return np.asarray(np.nan_to_num(self.rest()).mean(axis=0))
