@@ -81,6 +81,30 @@ def test_another_white_balance_is_told_within_six_hours_named_dated_and_over_onc
     assert watch.standing is None
 
 
+def test_nights_that_look_different_every_day_are_no_change() -> None:
+    for seed in (400, 401):
+        rows = days(seed, 14)
+        dusk = np.random.default_rng(seed).normal(0, 1, 15)
+        hours = np.arange(len(rows)) / 3
+        night = sum(
+            np.clip((hours - each) * 2, 0, 1) - np.clip((hours - each - 10) * 2, 0, 1)
+            for each in 24 * np.arange(-1, 14) + 19 + dusk
+        )
+        for name, step in {
+            "exposure": -70,
+            "black": -14,
+            "white": -60,
+            "contrast": -50,
+            "saturation": -0.12,
+            "gain_red": 0.15,
+            "bright_red": 0.15,
+            "gain_blue": -0.1,
+            "noise": 1.5,
+        }.items():
+            rows[:, Statistics._fields.index(name)] += step * night
+        assert watched(Hours(), rows) == []
+
+
 def test_before_a_week_and_from_a_frame_an_hour_nothing_is_said() -> None:
     rows = shifted(days(101, 8), 5 * DAY, 8 * DAY, WARMER)
     assert watched(Hours(), rows[: 7 * DAY - 1]) == []
