@@ -26,6 +26,7 @@ _MEMORY = LEARNED_S // SLOT_S // _EVERY
 _OWN_SCALE, _OWN_SHAPE, _SHRUNK = 0.3, 0.2, 0.15
 _CAPPED = 3.0  # spreads beyond which hours do not make the camera more restless
 _STEP = 6.0  # spreads beyond which one statistic says no more
+_UNSURE = 0.03  # that it is none of what was taught, shared out
 _OVER = 0.5  # of the limit: below it hours are as before
 _UPPER = np.triu_indices(len(NAMES))
 
@@ -214,5 +215,5 @@ def named(scores: Array, known: Taught) -> list[tuple[str, float]]:
         [max(scores[place] for place, each in enumerate(known.kinds) if each == kind) for kind in kinds]
     )
     odds = np.exp(known.sharp * (np.maximum(best, 0.0) ** 2 - max(best.max(), 0.0) ** 2) / 2)
-    odds /= odds.sum()
+    odds = (1.0 - _UNSURE) * odds / odds.sum() + _UNSURE / len(odds)
     return [(kinds[place], float(odds[place])) for place in np.argsort(-odds)]
