@@ -21,6 +21,7 @@ from wardline.cameras import Enrolment, remember
 from wardline.cli.target import watched
 from wardline.health import Held, load
 from wardline.monitor import report
+from wardline.monitor.camera_signals import CameraSignals
 from wardline.monitor.evidence import told
 from wardline.monitor.process import Monitor
 from wardline.settings import TraceSettings
@@ -151,6 +152,14 @@ def test_a_camera_that_is_enrolled_anew_is_settled(field: Field) -> None:
     field.send(3, updated=True)
     until(lambda: field.seen(17), 10)
     assert field.events()[-1]["to"] == "resolved"
+
+
+def test_a_checkpoint_whose_cameras_cannot_be_read_costs_the_cameras_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    signals = CameraSignals(watched(gate), None, b"nothing")
+    assert (signals.over_frames, len(signals.watch.cameras)) == (True, 0)
+    assert "are learned anew" in caplog.text
 
 
 def test_an_alert_names_a_picture_from_before_and_one_from_after(tmp_path: Path) -> None:
