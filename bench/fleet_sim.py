@@ -28,6 +28,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from bench.audit import WARDLINE, measured, rows
 from bench.serving import free_port
 from guards.employment import gate
 from wardline.log import LogWriter, batches
@@ -55,6 +56,7 @@ def main() -> None:
         scraped = prometheus(home, page)
         merged()
         monitor_s, bytes_row = log_and_monitor(home)
+        start_s, million_s = spark(home)
         gate.close()
     each = FEATURES * BINS * 2 + FEATURES * 2
     whole = each * FLEET
@@ -68,7 +70,8 @@ def main() -> None:
     print(f"  the rules of one gate {scraped['rules_s'] * ratio:.1f} s of every 30 s they have")
     for rate in (1_000, 10_000, 100_000):
         print(f"  {rate:7,} rows a second: {monitor_s * rate:5.2f} cores of monitors, "
-              f"{bytes_row * rate * 86_400 / 1e9:7.1f} GB of sealed records a day")  # fmt: skip
+              f"{bytes_row * rate * 86_400 / 1e9:7.1f} GB of sealed records a day, their audit by Spark "
+              f"{(start_s + million_s * rate * 86_400 / 1e6) / 3600:6.1f} core hours")  # fmt: skip
 
 
 def replica(opened: Any) -> tuple[bytes, int]:
@@ -184,11 +187,11 @@ def merged() -> None:
 def log_and_monitor(home: Path) -> tuple[float, float]:
     """Return a monitor's CPU seconds a row, and a sealed row's bytes, over real people's records."""
     table = pq.read_table(gate.root / "models/employment/data/split/held_back.parquet")
-    rows = [gate.contract.adopt(row) for row in table.select(list(gate.contract.fields)).to_pylist()]
+    people = [gate.contract.adopt(row) for row in table.select(list(gate.contract.fields)).to_pylist()]
     sink = MemorySink(limit=10**6)
     gate.close()
     opened = gate.open(sink=sink)
-    for row in rows[:ALONE]:  # a request each, as callers ask: an id and a trace of its own
+    for row in people[:ALONE]:  # a request each, as callers ask: an id and a trace of its own
         gate(row)
     writer = LogWriter(home / "records", opened.schema, LogSettings(queue_rows=10**6))
     for records in sink.records:
@@ -209,6 +212,17 @@ def log_and_monitor(home: Path) -> tuple[float, float]:
     print(f"monitor: {total / spent:,.0f} records a second on one core, {len(known.features)} features, "
           f"{len(gate.slices)} slice columns; {size / total:.0f} bytes a sealed row")  # fmt: skip
     return spent / total, size / total
+
+
+def spark(home: Path) -> tuple[float, float]:
+    """Return the CPU seconds of an audit on Spark: to answer at all, and for a million rows more."""
+    one, some, many = (rows(home / f"{n}.parquet", n, 1) for n in (100_000, 1_000_000, 4_000_000))
+    asked = [str(WARDLINE), "drift", "--engine", "spark", "--format", "json", str(one)]
+    few_s, many_s = (measured([*asked, str(file)])[0] for file in (some, many))
+    each = max(0.0, many_s - few_s) / 3
+    print(f"Spark here: {few_s - each:.0f} s of CPU to start and answer, {each:.1f} s a million rows "
+          f"of {FEATURES} features")  # fmt: skip
+    return few_s - each, each
 
 
 def least(call: Callable[[], Any], rounds: int = 5) -> float:
