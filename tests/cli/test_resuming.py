@@ -52,8 +52,8 @@ def killed(home: Path, folder: Path, *arguments: str, command: str = "drift") ->
     return left
 
 
-def finished(home: Path, *arguments: str, command: str = "drift") -> tuple[dict[str, object], str]:
-    audit = slowly(home, *arguments, command=command)
+def finished(home: Path, *arguments: str) -> tuple[dict[str, object], str]:
+    audit = slowly(home, *arguments, command="drift")
     told, said = audit.communicate(timeout=120)
     return json.loads(told), said
 
