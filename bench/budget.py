@@ -33,7 +33,7 @@ from wardline.monitor.plan import Plan
 from wardline.monitoring import DAY, FAMILIES, AlertRule, Monitoring
 from wardline.stats.chi2 import quantile
 
-SEED = 90_210  # of this bench alone
+SEED = 27_112_026  # of this bench alone: it judges what was tuned on others
 PERIODS = 20
 LOOKS = 240
 RATE = 100.0  # rows a second

@@ -136,8 +136,9 @@ def test_rows_that_depend_on_each_other_are_worth_fewer(tmp_path: Path) -> None:
     (timed,) = told(tmp_path / "a.parquet", tmp_path / "b.parquet", "--time", "at")["signals"]
     assert naive["effective_rows"] == 2000
     assert timed["psi"] == naive["psi"]
-    # The walk hangs together for longer than the file lasts: nobody can tell what its rows are worth.
-    assert (timed["effective_rows"], timed["p_value"], timed["standing"]) == (None, None, "insufficient")
+    # A row in two hundred is worth one: of what is left nobody can tell.
+    assert timed["effective_rows"] < 40
+    assert (timed["p_value"], timed["standing"]) == (None, "insufficient")
     assert naive["standing"] == "warn"
 
 

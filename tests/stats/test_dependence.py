@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from wardline.stats.dependence import dependence
+from wardline.stats.dependence import Dependence
+from wardline.stats.dependence import dependence as _dependence
+
+
+def dependence(counts: np.ndarray, slower: Sequence[np.ndarray] | None = ()) -> Dependence:
+    """Of the mean rank of ten bins."""
+    return _dependence(counts, np.arange(10.0), slower)
 
 
 def blocks(rng: np.random.Generator, memory: float, rows: int, many: int = 64) -> np.ndarray:
@@ -30,17 +38,32 @@ def test_independent_rows_are_worth_themselves() -> None:
 
 def test_longer_stretches_see_what_a_window_cannot() -> None:
     rng = np.random.default_rng(2)
-    for _ in range(10):
-        fine, long = blocks(rng, 0.9, 8), blocks(rng, 0.9, 80)
-        both = dependence(fine, long)
-        assert not both.known or both.effect >= dependence(long).effect
-        assert both.effect > 5 or not both.known
+    both = [dependence(blocks(rng, 0.99, 30), [blocks(rng, 0.99, 300)]) for _ in range(20)]
+    known = [each.effect for each in both if each.known]
+    assert len(known) > 10
+    # An AR(0.99)'s mean rank is worth a row in 170 or so; 30 rows alone show a tenth of that.
+    assert 90 < np.median(known) < 350
+
+
+def test_a_chi_square_over_the_effect_along_itself_is_no_larger_than_of_independent_rows() -> None:
+    rng = np.random.default_rng(6)
+    worst = []
+    for _ in range(60):  # one bin comes in turns, the others at random
+        turns = np.repeat(rng.binomial(1, 0.5, 32), 2) * 50
+        counts = np.column_stack([[rng.multinomial(100 - turn, np.full(9, 1 / 9)) for turn in turns], turns])
+        window = counts[-10:].sum(axis=0)
+        expected = np.append(np.full(9, 0.75 / 9), 0.25) * window.sum()
+        given = _dependence(counts, (window - expected) / expected)
+        if given.known:
+            worst.append(float((((window - expected) ** 2) / expected).sum()) / given.effect)
+    assert len(worst) > 20
+    assert np.mean(np.array(worst) > 33.7) < 0.05  # 1e-4 of chi-square with 9 degrees
 
 
 def test_where_the_longer_stretches_are_too_few_nothing_is_known() -> None:
-    fine = blocks(np.random.default_rng(3), 0.9, 40)
+    fine = blocks(np.random.default_rng(3), 0.5, 40)
     assert dependence(fine).known
-    assert not dependence(fine, fine[:5]).known
+    assert not dependence(fine, None).known
 
 
 def test_an_effect_that_still_grows_with_the_stretches_is_not_known() -> None:

@@ -99,5 +99,5 @@ def test_a_burst_in_a_bin_the_reference_never_saw_is_found():
 def test_dependent_rows_are_worth_fewer():
     reference, window = np.full(10, 1_000), np.append(np.full(9, 100), 160)
     assert psi(reference, window).p_value < 0.01
-    assert psi(reference, window, window_rows=50).p_value > 0.5
+    assert psi(reference, window, window_rows=50).p_value > 0.1
     assert psi(reference, window, window_rows=50).value == psi(reference, window).value

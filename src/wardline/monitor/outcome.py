@@ -14,7 +14,7 @@ from wardline.labelling import Labelling
 from wardline.log.labelled import ClassLabelled, Labelled
 from wardline.monitor.business import LEAST, NEWEST, target
 from wardline.monitor.coverage import realised
-from wardline.monitor.judge import Limits, exceed
+from wardline.monitor.judge import Limits, exceed, wider
 from wardline.monitor.performance import LEADING
 from wardline.monitor.plan import Watched
 from wardline.monitor.signal import Signal
@@ -102,13 +102,15 @@ def _mean(signal: Signal, values: NDArray[np.float64], limits: Limits) -> Signal
     mean = float(values.mean()) if count else 0.0
     p_value, worth = 1.0, float(count)
     if mean >= limits.warn and count >= limits.rows:
-        given = dependence(_blocks(values, np.quantile(values, _QUARTERS).tolist()))
-        p_value = worth = math.nan
-        if given.known:
-            worth = count / given.effect
+        given = dependence(
+            _blocks(values, np.quantile(values, _QUARTERS).tolist()), np.arange(len(_QUARTERS) + 1.0)
+        )
+        p_value = math.nan
+        worth = given.worth(count)
+        if worth == worth:
             against = limits.alert if mean >= limits.alert else limits.warn
             error = float(values.std(ddof=1)) / math.sqrt(max(worth, 1.0))
-            p_value = upper((mean - against) / max(error, 1e-300), worth - 1.0)
+            p_value = upper((mean - against) / max(error, 1e-300), min(worth - 1.0, given.freedom))
     return msgspec.structs.replace(
         signal, effect=mean, warn=limits.warn, alert=limits.alert, p_value=p_value, rows=count,
         needed=limits.rows, effective=worth, plain=mean >= limits.alert,
@@ -137,15 +139,15 @@ def coverage(known: Labelled, reference: Reference, declared: Labelling, rung: s
     if short >= DROP / 2:
         last = np.flatnonzero(about)
         last = last[: len(last) - len(last) % found.rows][-found.rows :]
-        given = dependence(_blocks(known.covered[last].astype(np.float64), (0.5,)))
-        worth = found.rows / given.effect
+        given = dependence(_blocks(known.covered[last].astype(np.float64), (0.5,)), np.arange(2.0))
+        worth = given.worth(found.rows)
         p_value = math.nan
-        if given.known:
+        if worth == worth:
             calibration = reference.rungs[rung].calibration if rung in reference.rungs else None
             scores = 0 if calibration is None else sum(map(len, calibration.scores))
             against = found.level - (DROP if short >= DROP else DROP / 2)
             misses = math.floor((found.rows - found.covered) / given.effect)
-            p_value = misses_p_value(misses, math.ceil(worth), scores, against)
+            p_value = wider(misses_p_value(misses, math.ceil(worth), scores, against), given.freedom)
         signal = msgspec.structs.replace(signal, effective=worth)
     return msgspec.structs.replace(
         signal, effect=max(0.0, short), p_value=p_value, plain=short >= DROP,

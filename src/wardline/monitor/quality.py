@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from wardline.features import Kind
 from wardline.monitor.judge import Limits, exceed
@@ -123,6 +124,7 @@ def repeats(sight: Sight) -> Iterator[Signal]:
 def _duplicates(sight: Sight, span: Span) -> Signal:
     """Hold the share of equal fingerprints against that of the windows before, by Student's t.
 
+    Of the share and of its logarithm, whichever says less: of rows that come in turns it is skewed.
     How often rows meet by chance depends on the features, and on how they hang together in time: only the
     log's own past knows it. Before there are `LEAST_PAST` windows of it nothing is said.
     """
@@ -130,19 +132,27 @@ def _duplicates(sight: Sight, span: Span) -> Signal:
         "quality.duplicate", warn=REPEATED / 2, alert=REPEATED, unit="share", needed=sight.rows,
         says="rows that are repeats of others",
     )  # fmt: skip
-    windows = sight.windows(span, LEAST_PAST + 1)
+    windows = sight.windows(span, LEAST_PAST + 2)
     if windows is None:
         return signal
     rows = windows.sum(axis=1)
     pairs = (windows * (windows - 1)).sum(axis=1) / np.maximum(1, rows * (rows - 1))
-    past = pairs[:-1]
+    past = pairs[:-2]
     beyond = float(pairs[-1] - past.mean())
     share = min(1.0, max(0.0, beyond) * int(rows[-1]))  # each row meets so many others more than usual
-    error = max(float(past.std(ddof=1)), 1.0 / int(rows[-1]) ** 2) * math.sqrt(1.0 + 1.0 / len(past))
+    least = 1.0 / int(rows[-1]) ** 2
+    p_value = max(_beyond(pairs, least), _beyond(np.log(pairs + least), least))
     return msgspec.structs.replace(
-        signal, effect=share, p_value=upper(beyond / error, len(past) - 1.0), rows=int(rows[-1]),
+        signal, effect=share, p_value=p_value, rows=int(rows[-1]),
         effective=float(rows[-1]), plain=share >= REPEATED,
     )  # fmt: skip
+
+
+def _beyond(values: NDArray[np.float64], least: float) -> float:
+    """Return Student's p-value of the last value beyond those before it; in the one between it may begin."""
+    past = values[:-2]
+    error = max(float(past.std(ddof=1)), least) * math.sqrt(1.0 + 1.0 / len(past))
+    return upper(float(values[-1] - past.mean()) / error, len(past) - 1.0)
 
 
 def arrivals(sight: Sight) -> Iterator[Signal]:

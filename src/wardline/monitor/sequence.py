@@ -83,10 +83,10 @@ def _stream(sight: Sight, name: str, blocks: NDArray[np.int64]) -> _Stream | Non
     seen = rows >= LEAST
     if seen.sum() < FEWEST:
         return None
-    given = dependence(counts[seen])
+    scores, spread = _scores(binner)
+    given = dependence(counts[seen], scores)
     if not given.known:
         return None
-    scores, spread = _scores(binner)
     means = counts @ scores / np.maximum(1, rows) / spread
     root = np.sqrt(rows / given.effect)
     z = np.where(seen, means * root, np.nan)

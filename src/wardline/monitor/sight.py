@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from wardline.monitor.judge import Limits, exceed
 from wardline.monitor.ladder import STEPS, Ladder
 from wardline.monitor.plan import Span
 from wardline.monitor.signal import Signal
+from wardline.stats.dependence import LEAST_BLOCKS
 
 Counts = NDArray[np.int64]
 
@@ -37,8 +38,9 @@ class View:
     end: float
     blocks: Counts
     used: int
-    coarse: View | None = None
-    """The same slice in longer stretches, where the stretches here hold less than `REACH` windows."""
+    coarse: tuple[Counts, ...] | None = ()
+    """The same slice in longer stretches, over more time; None where there are none, and the stretches here
+    hold less than `REACH` windows."""
 
     def counts(self, span: Span) -> Counts:
         """Add up the window's counts."""
@@ -49,9 +51,9 @@ class View:
         """Return the counts of each stretch, shape (stretches, size): the window and what led up to it."""
         return span.of(self.blocks)
 
-    def slower(self, span: Span) -> Counts | None:
-        """Return the counts of the longer stretches, where it takes them to know of dependence."""
-        return None if self.coarse is None else self.coarse.series(span)
+    def slower(self, span: Span) -> tuple[Counts, ...] | None:
+        """Return the counts of each longer stretch; None where it would take them to know of dependence."""
+        return None if self.coarse is None else tuple(span.of(blocks) for blocks in self.coarse)
 
     @property
     def rows(self) -> int:
@@ -111,18 +113,16 @@ class Sight:
                 used = int(np.searchsorted(filled, windows * self.rows)) + 1
                 begin = float(numbers[len(numbers) - used] * STEPS[rung])
                 name = self.ladder.plan.name(place)
-                coarse = None
+                coarse: tuple[Counts, ...] | None = self._coarse(place, rung)
                 if windows == 1 and REACH * used > len(blocks):
-                    coarse = self._coarse(place, rung + 1)
+                    coarse = coarse or None
                 return View(place, name, STEPS[rung], begin, self.ladder.now, blocks[:, place], used, coarse)
         return None
 
-    def _coarse(self, place: int, rung: int) -> View | None:
-        if rung == len(STEPS):
-            return None
-        _, blocks = self._rung(rung)
-        name = self.ladder.plan.name(place)
-        return View(place, name, STEPS[rung], 0.0, self.ladder.now, blocks[:, place], len(blocks))
+    def _coarse(self, place: int, rung: int) -> tuple[Counts, ...]:
+        """A slice's counts in all longer stretches of which there are enough."""
+        series = (self._rung(longer)[1][:, place] for longer in range(rung + 1, len(STEPS)))
+        return tuple(blocks for blocks in series if (blocks[:, 0] > 0).sum() >= LEAST_BLOCKS)
 
     def cycle(self, seconds: float) -> View | None:
         """All rows of the newest whole cycle; None until one has passed."""
@@ -211,5 +211,7 @@ def rate(signal: Signal, view: View, table: Callable[[View], Counts], limits: Li
     """Judge events against others; the table is of the stretches that lead up to now."""
     blocks = table(view)
     events, others = blocks[len(blocks) - view.used :].sum(axis=0).tolist()
-    slower = None if view.coarse is None else table(view.coarse)
+    slower = None
+    if view.coarse is not None:
+        slower = [table(replace(view, blocks=longer, coarse=())) for longer in view.coarse]
     return exceed(signal, events, events + others, limits, blocks=blocks, slower=slower)

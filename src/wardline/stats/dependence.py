@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -13,128 +14,154 @@ from numpy.typing import NDArray
 LEAST_BLOCKS = 8
 """Blocks below which nothing is known of dependence."""
 
+LEAST_WORTH = 20.0
+"""Independent rows below which a window says nothing: it may show one turn of what comes in turns."""
+
 _SPREADS = (1, 2, 4, 8)  # neighbouring blocks are joined: dependence may reach further than one
-_TRIM, _MOST_CUT = 0.15, 3  # share, and number, of neighbours left out: a change falls between few of them
-_GROWS, _STRONG = 1.4, 4.0  # from one doubling to the next, and from where on it matters
-_LEAST_GAPS = 32  # differences below which the largest effect would be the luckiest one
+_LEAST_JOINED = 16  # joined blocks below which the luck of a few would decide
 _SURE = 3.09  # the standard normal's 99.9th percentile
+_GROWS = 1.15  # from one length to a longer one
+_LONGER = 1.9  # times as long: the newest stretch of each length is not full yet
+_DOUBT = 1.28  # standard errors that a longer length may lie above a shorter one
+
+_NORMAL = NormalDist()
 
 
 class Dependence(NamedTuple):
-    """`effect`: how many dependent rows are worth one (1: independent); `clumping`: how unevenly that falls
-    on the bins (0: evenly). Both enter the p-value as Rao & Scott's (1984) correction does, with the heaviest
-    contrast's weight where that is more, for far tails."""
+    """`effect`: how many dependent rows are worth one (1: independent); `freedom`: the degrees of freedom it
+    was estimated with, infinite where rows do not hang together beyond chance. They make F of chi-square and
+    Student's t of the normal (Kiefer & Vogelsang 2005)."""
 
     effect: float = 1.0
-    clumping: float = 0.0
+    freedom: float = math.inf
 
     @property
     def known(self) -> bool:
         """False where there were too few blocks to say anything."""
         return self.effect == self.effect
 
+    def worth(self, rows: float) -> float:
+        """How many independent rows so many are worth; NaN where that is unknown, or too few to judge by."""
+        worth = rows / self.effect
+        return worth if self.effect <= 1.0 or worth >= LEAST_WORTH else math.nan
 
-UNKNOWN = Dependence(float("nan"), 0.0)
+
+UNKNOWN = Dependence(math.nan)
 
 
-def dependence(blocks: NDArray[np.int64], slower: NDArray[np.int64] | None = None) -> Dependence:
+class _Found(NamedTuple):
+    """What stretches of one length show: `rows` of a stretch on average, and the design effect there."""
+
+    rows: float
+    effect: float
+    freedom: float
+
+
+def dependence(
+    blocks: NDArray[np.int64],
+    toward: NDArray[np.float64],
+    slower: Sequence[NDArray[np.int64]] | None = (),
+) -> Dependence:
     """Estimate the dependence between rows from counts, shape (blocks, bins), of stretches in sequence.
 
-    Dependence that reaches further than an eighth of what the blocks span is not seen in them: of an AR(0.99)
-    over one window of a thousand rows half of it. `slower` are counts of the same in longer stretches over
-    more time; the larger effect of both counts. Where those stretches are too few (`slower` is there, and
-    short), or where the effect still grows with the length of the longest stretches, nothing is known:
-    the evidence has to wait.
+    `toward` is the score of each bin, shape (bins,): what is asked about is the mean score. For shares p
+    that should be q it is (p - q) / q: the chi-square of the deviation over the effect along itself is at
+    most one of independent rows (Cauchy & Schwarz), however unevenly dependence falls on the bins.
 
-    Independent rows make neighbouring blocks differ by chi-square with its degrees of freedom on average,
-    dependent ones by a multiple: the design effect (Kish 1965, by von Neumann's 1941 differences). A
-    change falls between two blocks, so the largest few differences are left out: a change does not pass
-    for dependence. Blocks are also joined in twos, fours and eights; the largest effect counts.
+    Independent rows make neighbouring stretches differ by the variance of a row over their sizes, dependent
+    ones by a multiple: the design effect (Kish 1965, by von Neumann's 1941 differences). It grows with the
+    length of the stretches until they are longer than the dependence reaches: stretches are joined in twos,
+    fours and eights, and `slower` are counts of the same in longer stretches over more time (None: they
+    would be needed, and are not there). The shortest length that no longer one contradicts counts (Lepski
+    1991), drawn on to infinite length where it still grows. Where no longer stretches confirm it, nothing is
+    known: the evidence has to wait. One change, between two stretches or within one, is left out: a change
+    does not pass for dependence.
 
     Rows that come in turns of 25 on one side and 25 on the other are worth less than rows at random:
 
     >>> turns = np.tile([[25, 0], [0, 25], [25, 0], [25, 0], [0, 25]], (8, 1))
-    >>> dependence(turns).effect > 10, dependence(turns[:5]).known
+    >>> side = np.array([1.0, 0.0])
+    >>> dependence(turns, side).effect > 10, dependence(turns[:5], side).known
     (True, False)
     """
-    found, reached = _dependence(blocks)
-    if slower is None or not found.known:
-        return found if reached else UNKNOWN
-    further, reached = _dependence(slower)
-    return max(found, further) if further.known and reached else UNKNOWN
-
-
-def _dependence(blocks: NDArray[np.int64]) -> tuple[Dependence, bool]:
-    """Return the largest effect, and whether it has stopped to grow with the length of the stretches."""
-    blocks = blocks[blocks.sum(axis=1) > 0]
-    worst = Dependence()
-    if len(blocks) < LEAST_BLOCKS:
-        return UNKNOWN, True
-    effects: list[float] = []
-    contrasts = max(1, int((blocks.sum(axis=0) > 0).sum()) - 1)
-    for spread in _SPREADS:
-        count = len(blocks) // spread
-        if count < LEAST_BLOCKS or (spread > 1 and count * contrasts < _LEAST_GAPS):
-            break
-        joined = blocks[len(blocks) - count * spread :].reshape(count, spread, -1).sum(axis=1)
-        found = _neighbours(joined)
-        worst = max(worst, found)
-        effects.append(found.effect)
-    growing = len(effects) > 2 and effects[2] > _GROWS * effects[1] > _GROWS**2 * effects[0]
-    return worst, not growing or worst.effect < _STRONG
-
-
-def _neighbours(blocks: NDArray[np.int64]) -> Dependence:
-    """Compare each block with the next: mean and spread of the design effects of all contrasts of bins."""
-    kept = _without_thin(blocks)
-    degrees = kept.shape[1] - 1
-    if degrees < 1:
+    if slower is None or int((blocks.sum(axis=1) > 0).sum()) < LEAST_BLOCKS:
+        return UNKNOWN
+    found = sorted(each for counts in (blocks, *slower) for each in _lengths(counts, toward))
+    if not found:  # all rows score alike
         return Dependence()
-    rows = kept.sum(axis=1, keepdims=True).astype(np.float64)
-    shares = kept / rows
-    expected = kept.sum(axis=0) / kept.sum()
-    scale = np.sqrt(1.0 / rows[:-1] + 1.0 / rows[1:])
-    gaps = (shares[1:] - shares[:-1]) / scale / np.sqrt(expected)  # each has unit variance a contrast
-    ratios = (gaps**2).sum(axis=1) / degrees
-    cut = min(_MOST_CUT, int(len(ratios) * _TRIM))
-    left = np.argsort(ratios)[: len(ratios) - cut]
-    kept_share = len(left) / len(ratios)
-    fair = _trimmed_mean(degrees, kept_share)
-    covariance = gaps[left].T @ gaps[left] / (len(left) * fair)
-    effect = float(np.trace(covariance)) / degrees
-    clumping = degrees * float((covariance**2).sum()) / max(effect * degrees, 1e-12) ** 2 - 1.0
-    # Differences share a block with the next: of n of them, about two thirds are free (Seber & Lee).
-    spare = 1.5 * degrees / len(left)
-    clumping = max(0.0, clumping - spare)
-    # Where few contrasts carry it all, the trimmed differences are a few's, and their mean is smaller.
-    scale = fair / _trimmed_mean(max(1, round(degrees / (1.0 + clumping))), kept_share)
-    # Far out the heaviest contrast alone decides: matching the variance, as the second order does, is too
-    # light there. What an even spread would show as the heaviest is taken off (Marchenko & Pastur 1967).
-    heaviest = float(np.linalg.eigvalsh(covariance)[-1]) - ((1.0 + np.sqrt(spare)) ** 2 - 1.0) * effect
-    # Where rows hang together beyond chance the upper limit counts: few blocks must not make evidence.
-    spread = _SURE * math.sqrt(2.0 / (len(left) / 1.5 * degrees / (1.0 + clumping)))
-    worth = effect * scale
-    if worth * (1.0 - spread) > 1.0:
-        worth /= max(0.1, 1.0 - spread)
-    return Dependence(max(1.0, float(worth)), max(clumping, float(heaviest) / max(effect, 1e-12) - 1.0))
+    shortest = found[0]
+    smooth = shortest.effect < _quantile(shortest.freedom, -_SURE)  # neighbours are alike: it is all slower
+    if not smooth and all(each.effect <= _quantile(each.freedom, _SURE) for each in found):
+        return Dependence(max(1.0, *(each.effect for each in found if each.freedom >= shortest.freedom / 4)))
+    return _long_run(found)
 
 
-def _without_thin(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Join the bins that a typical block hardly fills; bins that nothing fell into are left out."""
-    whole = blocks.sum(axis=0)
-    thin = whole < len(blocks)
-    if not thin.any():
-        return blocks
-    rest = blocks[:, thin].sum(axis=1, keepdims=True)
-    kept = blocks[:, ~thin]
-    return np.concatenate([kept, rest], axis=1) if rest.any() else kept
+def _long_run(found: list[_Found]) -> Dependence:
+    """Return what the effect grows to, by the shortest length that all longer ones agree with."""
+    place = next(place for place in range(len(found)) if _settled(found[place], found[place + 1 :]))
+    at = found[place]
+    longer = next((each for each in found[place + 1 :] if each.rows >= _LONGER * at.rows), None)
+    if longer is None:
+        return UNKNOWN
+    # What is missing at a length L is c / L: two lengths tell where it goes (Richardson's extrapolation).
+    limit = (longer.rows * longer.effect - at.rows * at.effect) / (longer.rows - at.rows)
+    if limit <= _GROWS * at.effect:
+        return Dependence(max(1.0, at.effect), at.freedom)
+    return Dependence(max(1.0, limit), longer.freedom / 1.5)
+
+
+def _settled(at: _Found, longer: list[_Found]) -> bool:
+    """Say whether the effect grows no more from this length on, beyond what chance explains."""
+    return all(
+        each.effect
+        <= at.effect * _GROWS * math.exp(_DOUBT * math.sqrt(2.0 / each.freedom + 2.0 / at.freedom))
+        for each in longer
+    )
+
+
+def _lengths(blocks: NDArray[np.int64], toward: NDArray[np.float64]) -> Iterator[_Found]:
+    """Give the effect by the length of the stretches, of those that are many enough."""
+    rows = blocks.sum(axis=1).astype(np.float64)
+    seen = rows > 0
+    if not seen.any():
+        return
+    rows, shares = rows[seen], blocks.sum(axis=0) / blocks.sum()
+    centred = toward - shares @ toward
+    variance = float(shares @ centred**2)
+    if variance <= 1e-12 * float(toward @ toward):
+        return
+    scores = blocks[seen] @ centred
+    for spread in _SPREADS:
+        count = len(rows) // spread
+        if count < (LEAST_BLOCKS if spread == 1 else _LEAST_JOINED):
+            return
+        size, total = (
+            each[len(rows) - count * spread :].reshape(count, spread).sum(axis=1) for each in (rows, scores)
+        )
+        means = total / size
+        gaps = (means[1:] - means[:-1]) / np.sqrt(variance * (1.0 / size[1:] + 1.0 / size[:-1]))
+        left = _without_change(gaps)
+        # Differences share a block with the next: of n of them, about two thirds are free (Seber & Lee).
+        effect = float((left**2).mean()) / _without_largest(len(gaps))
+        yield _Found(float(size.mean()), effect, len(left) / 1.5)
+
+
+def _without_change(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave out the largest difference, and the one beside it that goes on in its direction: one change."""
+    top = int(np.abs(gaps).argmax())
+    beside = [at for at in (top - 1, top + 1) if 0 <= at < len(gaps) and gaps[at] * gaps[top] > 0]
+    return np.delete(gaps, [top, *sorted(beside, key=lambda at: -abs(gaps[at]))[:1]])
+
+
+def _quantile(degrees: float, z: float) -> float:
+    """A quantile of chi-square over its degrees (Wilson & Hilferty 1931), by the standard normal's."""
+    spread = 2.0 / (9.0 * degrees)
+    return max(0.0, 1.0 - spread + z * math.sqrt(spread)) ** 3
 
 
 @functools.cache
-def _trimmed_mean(degrees: int, kept: float) -> float:
-    """Mean of the smallest share `kept` of a chi-square over its degrees (Wilson & Hilferty's cube root)."""
-    z = np.linspace(-3.5, 3.5 if kept >= 1.0 else NormalDist().inv_cdf(kept), 400)
-    weight = np.exp(-z * z / 2)
-    spread = 2.0 / (9.0 * degrees)
-    ratio = np.maximum(0.0, 1.0 - spread + z * np.sqrt(spread)) ** 3
-    return float((ratio * weight).sum() / weight.sum())
+def _without_largest(many: int) -> float:
+    """Mean of `many` squared standard normals without the largest of them."""
+    ranks = (np.arange(400) + 0.5) / 400
+    largest = [_NORMAL.inv_cdf((1.0 + rank) / 2.0) ** 2 for rank in (ranks ** (1.0 / many)).tolist()]
+    return (many - float(np.mean(largest))) / (many - 1)

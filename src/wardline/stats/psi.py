@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.chi2 import survival
+from wardline.stats.student import ratio
+
+Counts = NDArray[np.int64] | NDArray[np.float64]
 
 HALF = 0.5
 """Added to every bin on both sides. An epsilon in empty bins would make the index a measure of epsilon."""
@@ -38,7 +41,7 @@ def psi(
     *,
     reference_rows: float | None = None,
     window_rows: float | None = None,
-    clumping: float = 0.0,
+    freedom: float = math.inf,
 ) -> Divergence:
     """Compare two counts over the same frozen bins, shape (bins,).
 
@@ -46,8 +49,10 @@ def psi(
     that either side has seen; PSI / (1/n + 1/m) then follows chi-square with B - 1 degrees on healthy data
     (Yurdakul & Naranjo 2020, with Laplace-Jeffreys smoothing). For the p-value alone, thin bins are pooled
     first: in them the approximation fails. `reference_rows` and `window_rows` are effective sample sizes
-    for dependent rows, `clumping` how unevenly the dependence falls on the bins (`stats.dependence`);
-    without them rows count as independent. Either side empty: nothing can be said.
+    for dependent rows, `freedom` the degrees they were estimated with (`stats.dependence`): counts are
+    scaled to them before they are smoothed and pooled, and the likelihood ratio counts where it is less, for
+    the index is liberal of few rows. Without them rows count as independent. Either side empty: nothing can
+    be said.
 
     The shares are 1/2, 1/2 against 0.5/4 and 3.5/4, so PSI = 3/8 ln 4 + 3/8 ln 7/4:
 
@@ -63,16 +68,27 @@ def psi(
     seen = (reference + window) > 0
     parts[seen] = contributions(reference[seen], window[seen])
     value = float(parts.sum())
-    noise = 1.0 / (reference_rows or n) + 1.0 / (window_rows or m)
+    one, two = reference_rows or float(n), window_rows or float(m)
+    noise = 1.0 / one + 1.0 / two
     bias = (int(seen.sum()) - 1) * noise
-    first, second = pool(reference[seen], window[seen])
+    first, second = pool(np.multiply(reference[seen], one / n), np.multiply(window[seen], two / m))
     statistic = float(contributions(first, second).sum()) / noise
+    if two < m:
+        statistic = min(statistic, _likelihood(first, second))
     degrees = len(first) - 1
-    p_value = survival(statistic / (1.0 + clumping), degrees / (1.0 + clumping))
+    p_value = ratio(statistic / max(1, degrees), degrees, freedom)
     return Divergence(value, bias, max(0.0, value - bias), p_value, degrees, parts)
 
 
-def contributions(reference: NDArray[np.int64], window: NDArray[np.int64]) -> NDArray[np.float64]:
+def _likelihood(reference: NDArray[np.float64], window: NDArray[np.float64]) -> float:
+    """Return twice the logarithm of the likelihood ratio of two shares against one, half a count added."""
+    p, q = ((each + HALF) / (each.sum() + HALF * len(each)) for each in (reference, window))
+    n, m = float(reference.sum()), float(window.sum())
+    both = (n * p + m * q) / (n + m)
+    return 2.0 * float(n * (p @ np.log(p / both)) + m * (q @ np.log(q / both)))
+
+
+def contributions(reference: Counts, window: Counts) -> NDArray[np.float64]:
     """Return each bin's part (p - q) ln(p / q) of the PSI after half-count smoothing; none is negative."""
     bins = len(reference)
     p = (reference + HALF) / (reference.sum() + HALF * bins)
@@ -82,8 +98,8 @@ def contributions(reference: NDArray[np.int64], window: NDArray[np.int64]) -> ND
 
 
 def pool(
-    reference: NDArray[np.int64], window: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    reference: NDArray[np.float64], window: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pool into one bin all those that expect fewer than five rows in the smaller sample.
 
     What is expected comes from both sides together: pooling by what was merely observed would set lucky

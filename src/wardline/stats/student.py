@@ -1,8 +1,10 @@
-"""The upper tail of Student's t distribution, so that p-values of means need no library."""
+"""The upper tails of Student's t and of Fisher's F, so that p-values need no library."""
 
 from __future__ import annotations
 
 import math
+
+from wardline.stats.chi2 import survival
 
 _TINY = 1e-300
 _STEPS = 1_000
@@ -26,6 +28,22 @@ def upper(statistic: float, degrees: float) -> float:
         return 0.0 if statistic > 0 else 1.0
     half = 0.5 * _beta(degrees / (degrees + statistic * statistic), degrees / 2.0, 0.5)
     return half if statistic >= 0 else 1.0 - half
+
+
+def ratio(statistic: float, above: float, below: float) -> float:
+    """Return the chance that an F variable of `above` and `below` degrees of freedom exceeds `statistic`.
+
+    Choose it for a sum of squares that is held against an estimated variance: with `below` without end it is
+    chi-square's tail of `above` times the statistic (Abramowitz & Stegun 26.6.2).
+
+    >>> round(ratio(4.0, 1, 10), 6), ratio(3.0, 0, 5)
+    (0.073388, 1.0)
+    """
+    if above <= 0 or below <= 0 or statistic != statistic or statistic <= 0.0:
+        return 1.0
+    if math.isinf(below):
+        return survival(statistic * above, above)
+    return _beta(below / (below + above * statistic), below / 2.0, above / 2.0)
 
 
 def _beta(x: float, a: float, b: float) -> float:
