@@ -68,6 +68,32 @@ def test_one_change_is_one_alarm_and_a_later_change_is_another() -> None:
     assert len(here.alerts) == 2
 
 
+def test_what_joins_after_the_page_is_told_once_when_nothing_joins_any_more() -> None:
+    here = board()
+    narrow, wide = signal(where="vendor=2"), signal()
+    assert told(here.update([narrow], 100.0)) == ["pending", "firing"]
+    assert told(here.update([narrow, wide], 110.0)) == ["joined"]
+    assert told(here.update([narrow, wide, signal(subject="age")], 120.0)) == ["joined"]
+    later = [here.update([narrow, wide], at) for at in (150.0, 161.0, 170.0, 400.0)]
+    assert [told(events) for events in later] == [[], ["grew"], [], []]
+    (grew,) = later[1]
+    assert grew.alert is not None
+    assert (grew.alert.signals[:2], grew.alert.told) == ([narrow.key, wide.key], 3)
+    assert told(here.update([signal(where="vendor=2", standing="ok"), wide], 410.0)) == []
+    assert told(here.update([], 411.0)) == []
+    assert told(here.update([], 414.0)) == ["resolved"]  # over when all of it is
+
+
+def test_a_silence_about_a_slice_does_not_quiet_what_joins_from_outside_of_it() -> None:
+    here = board()
+    about = Silence("drift.psi/income/vendor=2", 500.0, "ann")
+    here.apply(Event(90.0, "loan", "", "", "silenced", by="ann", silence=about))
+    narrow = signal(where="vendor=2")
+    assert all(event.quiet for event in here.update([narrow], 100.0))
+    assert not any(event.quiet for event in here.update([narrow, signal()], 110.0))
+    assert [(event.to, event.quiet) for event in here.update([narrow, signal()], 161.0)] == [("grew", False)]
+
+
 def test_a_consequence_with_another_owner_is_told_to_that_owner() -> None:
     other = Owner("ml", "ml-oncall", "platform", "docs/ml.md")
     owner = Owner("loans", "loans-oncall", "platform", "docs/loans.md", overrides={"model": other})

@@ -55,6 +55,8 @@ class Alert(msgspec.Struct):
     fired: float | None = None
     clear: float | None = None
     escalated: bool = False
+    told: int = 0
+    """How many of the signals the people who were paged have heard of."""
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class Event(msgspec.Struct, frozen=True):
     """One line of alerts.jsonl: what became of an alert, or what a person said about it.
 
     `was` is empty for a new alert; `to` is its state now, or "escalated", "joined" (a further signal of
-    the same change) or "silenced".
+    the same change), "grew" (people are told what joined after their page) or "silenced".
     """
 
     at: float
@@ -174,8 +176,11 @@ class Board:
             yield self._event(alert, was, State.RESOLVED.value, now)
             return
         if alert.state is State.PENDING and now - alert.begun >= rule.for_s:
-            alert.state, alert.fired = State.FIRING, now
+            alert.state, alert.fired, alert.told = State.FIRING, now, len(alert.signals)
             yield self._event(alert, State.PENDING.value, State.FIRING.value, now)
+        if alert.state in OPEN and alert.told < len(alert.signals) and now - alert.begun > TOGETHER_S:
+            alert.told = len(alert.signals)  # nothing joins any more: one message tells of all that did
+            yield self._event(alert, alert.state.value, "grew", now)
         if (
             alert.state is State.FIRING
             and not alert.escalated
@@ -190,7 +195,7 @@ class Board:
             self._quiet |= dict.fromkeys(alert.signals, now + rule.cool_s)
 
     def _event(self, alert: Alert, was: str, to: str, now: float) -> Event:
-        quiet = any(self.silenced(key, now) for key in alert.signals[:1])
+        quiet = all(self.silenced(key, now) for key in alert.signals)
         kept = msgspec.convert(msgspec.to_builtins(alert), Alert)
         return Event(now, self.gate, alert.id, was, to, kept, quiet=quiet)
 

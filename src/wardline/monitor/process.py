@@ -42,6 +42,9 @@ SAVE_S = 10.0
 RECENT = 2000
 """Records kept by, for evidence."""
 
+TOLD = (State.FIRING, "grew", "escalated", State.RESOLVED)
+"""What becomes of an alert that people hear of."""
+
 STATE = "monitor.npz"
 
 
@@ -179,10 +182,10 @@ class Monitor:
         return msgspec.structs.replace(event, evidence=found)
 
     def _tell(self, event: Event) -> None:
-        """Send what people should hear of: firing, escalated, and the end of what was told."""
+        """Send what people should hear of, and the end only of what was told."""
         alert = event.alert
         told_before = event.was in (State.FIRING, State.ACKNOWLEDGED)
-        if alert is None or event.quiet or event.to not in (State.FIRING, State.RESOLVED, "escalated"):
+        if alert is None or event.quiet or event.to not in TOLD:
             return
         if event.to == State.RESOLVED and not told_before:
             return
