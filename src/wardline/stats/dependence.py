@@ -55,6 +55,8 @@ class _Found(NamedTuple):
     rows: float
     effect: float
     freedom: float
+    tails: float = 1.0
+    """What a difference is worth beside one of a normal variable: few rare runs make few large ones."""
 
 
 def dependence(
@@ -106,8 +108,8 @@ def _long_run(found: list[_Found]) -> Dependence:
     # What is missing at a length L is c / L: two lengths tell where it goes (Richardson's extrapolation).
     limit = (longer.rows * longer.effect - at.rows * at.effect) / (longer.rows - at.rows)
     if limit <= _GROWS * at.effect:
-        return Dependence(max(1.0, at.effect), at.freedom)
-    return Dependence(max(1.0, limit), longer.freedom / 1.5)
+        return Dependence(max(1.0, at.effect), at.freedom * at.tails)
+    return Dependence(max(1.0, limit), longer.freedom * longer.tails / 1.5)
 
 
 def _settled(at: _Found, longer: list[_Found]) -> bool:
@@ -143,7 +145,14 @@ def _lengths(blocks: NDArray[np.int64], toward: NDArray[np.float64]) -> Iterator
         left = _without_change(gaps)
         # Differences share a block with the next: of n of them, about two thirds are free (Seber & Lee).
         effect = float((left**2).mean()) / _without_largest(len(gaps))
-        yield _Found(float(size.mean()), effect, len(left) / 1.5)
+        yield _Found(float(size.mean()), effect, len(left) / 1.5, _tails(left))
+
+
+def _tails(gaps: NDArray[np.float64]) -> float:
+    """Return how much more their squares vary than those of normal variables, as a share of at most one."""
+    squares = gaps**2
+    spread = float(squares.var())
+    return min(1.0, 2.0 * float(squares.mean()) ** 2 / spread) if spread > 0.0 else 1.0
 
 
 def _without_change(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
