@@ -24,7 +24,7 @@ from scipy.stats import ks_2samp
 
 from models.camera import streams
 from models.camera.build import naming, taught
-from models.camera.quick import crossed, limit_for
+from models.camera.quick import JUDGED, crossed, limit_for
 from models.camera.streams import CAUSES, Stream
 from wardline.stats.camera_change.online import CONFIRMED, RUN_LENGTH, Detector
 from wardline.stats.image import Statistics
@@ -80,7 +80,7 @@ def ours(every: list[Stream]) -> tuple[float, dict[tuple[str, int], list[int | N
     delays: dict[tuple[str, int], list[int | None]] = {}
     _, fall, held = crossed(every, taught)
     for each in held:
-        limit = limit_for([other.scores for other in held if other.fold != each.fold], RUN_LENGTH)
+        limit = limit_for([other.scores for other in held if other.fold != each.fold], JUDGED)
         detector = Detector(each.known._replace(limits={**each.known.limits, "fast": limit, "fall": fall}))
         for row in each.stream.clean:
             alarms += detector.update(row) is not None

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from sklearn.neural_network import MLPClassifier
 
-from models.camera import streams
-from models.camera.quick import QUICK, crossed, quick
+from models.camera import causes, streams
+from models.camera.quick import crossed, quick
 from models.camera.streams import CAUSES, Stream, folds
 from wardline.stats.camera_change.contrast import Fleet, named
 from wardline.stats.camera_change.series import BOUND
@@ -144,11 +144,12 @@ def taught(every: list[Stream]) -> Fleet:
     basis, slow = directions(units)
     kinds, found = signatures(units)
     hidden, output = network(units)
-    known = Fleet(
-        prior, floor, usual, basis, slow, tuple(kinds), found, floor, np.eye(len(floor)), QUICK, found,
-        CAUSES, hidden, output, dict(LIMITS),
+    streamed = quick(every)
+    return Fleet(
+        slopes=prior, floor=floor, usual=usual, basis=basis, slow=slow, kinds=tuple(kinds), signatures=found,
+        classes=CAUSES, hidden=hidden, output=output, limits=dict(LIMITS),
+        **streamed, **causes.network(every, streamed["still"]),
     )  # fmt: skip
-    return known._replace(**quick(every, known))
 
 
 def naming(every: list[Stream], count: int = 24) -> NDArray[np.intp]:
@@ -157,10 +158,10 @@ def naming(every: list[Stream], count: int = 24) -> NDArray[np.intp]:
     for shown, held in folds(every):
         known = taught(shown)
         for each in held:
-            units = Units(each, known.slopes, known.floor)
-            for place, sizes in enumerate(contrasts(units, count)):
-                for difference in sizes[1:]:
-                    best = named(difference, count, known)[0][0]
+            sizes = causes.Shown(each, known.still).differences(0, count)[:, 1:]
+            for place, drawn in enumerate(sizes):
+                for difference in drawn:
+                    best = named(difference, count, known, stream=True)[0][0]
                     confusion[place, CAUSES.index(best)] += 1
     return confusion
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from models.camera.streams import CAUSES, Stream, folds
 from wardline.stats.camera_change.contrast import Fleet
-from wardline.stats.camera_change.online import AFTER, BEFORE, RUN_LENGTH, Detector, contrast
+from wardline.stats.camera_change.online import AFTER, BEFORE, FIRST, RUN_LENGTH, Detector, stepped
+from wardline.stats.camera_change.vector import NAMES, vectors
 
 Array = NDArray[np.float64]
 QUICK = (
@@ -19,44 +20,55 @@ QUICK = (
 )  # fmt: skip
 """What a stream can show within frames; the others are as fast as weather, and drown in it."""
 
-_KEPT = 50
-_SHRUNK = 0.7  # of the correlations between statistics: weather's are not the same anywhere
-_LEAST = 0.5
+_SHRUNK = 0.5  # of the correlations between statistics: weather's are not the same anywhere
+_OFTEN_NOUGHT = {"clipped_dark": 0.05, "clipped_bright": 0.05, "hot_pixels": 0.1, "flat": 0.01}
+_LEAST = np.array([_OFTEN_NOUGHT.get(name, 1e-3) for name in (*NAMES, "exposure", "contrast")])
+"""The least step that is called usual, more for statistics that are mostly nought."""
+_FEW = 0.01  # of the usual step: what hardly ever moves has no correlations
+JUDGED = int(1.2 * RUN_LENGTH)
+"""Frames between two false alarms where limits are set: a handful of alarms sets them, so some more than declared."""
+
 _TAIL = 0.6  # of the limit: scores beyond it show how their tail falls
 
 
-def steps(rows: NDArray[np.floating], known: Fleet, every: int = 1) -> Array:
-    """Contrast the last frames with those before, at each frame of a stream."""
+def joined(rows: NDArray[np.floating]) -> Array:
+    """Put the light behind what is compared, as the detector of streams does."""
+    return np.hstack(vectors(rows))
+
+
+def steps(rows: Array, first: int, every: int = 1) -> Array:
+    """Step from the frames before to the last ones, at each frame from the one numbered `first`."""
+    kept = AFTER + BEFORE
     return np.array(
-        [
-            contrast(rows[end - _KEPT : end - AFTER], rows[end - AFTER : end], BEFORE, known)[0]
-            for end in range(_KEPT, len(rows) + 1, every)
-        ]
-    )
+        [stepped(rows[max(0, end - kept) : end]) for end in range(first, len(rows) + 1, every)]
+    )  # fmt: skip
 
 
-def quick(every: list[Stream], known: Fleet) -> dict[str, Any]:
-    """Learn the fields of `Fleet` that are for streams."""
-    clean = [np.clip(steps(each.clean, known, 2), -30, 30) for each in every]
-    still = np.maximum(np.median([np.sqrt(np.mean(each**2, axis=0)) for each in clean], axis=0), _LEAST)
-    scaled = np.concatenate(
-        [np.clip(each / np.maximum(np.sqrt(np.mean(each**2, axis=0)), 0.1), -5, 5) for each in clean]
-    )
-    covariance = scaled.T @ scaled / len(scaled) + 1e-3 * np.eye(scaled.shape[1])
-    covariance = (1 - _SHRUNK) * covariance + _SHRUNK * np.diag(np.diag(covariance))
-    found = []
-    for cause in QUICK:
-        place = CAUSES.index(cause)
-        drawn = [
-            steps(np.concatenate([each.clean[-_KEPT + AFTER :], each.after[place, size, :12]]), known)[1:]
-            for each in every
-            for size in (1, 2)
-        ]
-        found.append(np.median(np.clip(np.concatenate(drawn), -30, 30), axis=0))
-    return {
-        "still": still, "precision": np.linalg.inv(covariance), "quick": np.array(found),
-        "quick_kinds": QUICK,
-    }  # fmt: skip
+def quick(every: list[Stream]) -> dict[str, Any]:
+    """Learn the fields of `Fleet` that find changes in streams; a large change is more than a medium one twice."""
+    clean = [steps(joined(each.clean), FIRST, 2) for each in every]
+    own = [np.sqrt(np.mean(each**2, axis=0)) for each in clean]
+    still = np.maximum(np.median(own, axis=0), _LEAST)
+    scaled = [
+        np.clip(each / np.maximum(usual, _FEW * still), -5, 5) for each, usual in zip(clean, own, strict=True)
+    ]
+    together = np.mean([each.T @ each / len(each) for each in scaled], axis=0)
+    usual = np.maximum(np.sqrt(np.diag(together)), 1e-3)
+    together = (1 - _SHRUNK) * together / np.outer(usual, usual)
+    together[np.diag_indices_from(together)] = 1.0
+    found = [
+        np.median(np.concatenate([shift(each, cause, size) / still for each in every]), axis=0)
+        for cause in QUICK
+        for size in (1, 2)
+    ]
+    kinds = tuple(cause for cause in QUICK for _ in (1, 2))
+    return {"still": still, "together": together, "quick": np.array(found), "quick_kinds": kinds}
+
+
+def shift(each: Stream, cause: str, size: int) -> Array:
+    """Step from a camera's last clean frames to those of a change, at frames in which most are changed."""
+    after = each.after[CAUSES.index(cause), size, : AFTER + 2]
+    return steps(joined(np.concatenate([each.clean[-BEFORE:], after])), BEFORE + 6)
 
 
 class Held(NamedTuple):
@@ -78,7 +90,7 @@ def crossed(every: list[Stream], taught: Callable[[list[Stream]], Fleet]) -> tup
     for fold, (shown, left) in enumerate(folds(every)):
         known = taught(shown)
         held += [Held(each, known, np.array(list(scored(each, known))), fold) for each in left]
-    limit = limit_for([each.scores for each in held], RUN_LENGTH)
+    limit = limit_for([each.scores for each in held], JUDGED)
     tail = np.concatenate([each.scores for each in held]) / limit
     beyond = tail[tail > _TAIL] - _TAIL
     return limit, float(1.0 / beyond.mean()), held
@@ -86,11 +98,10 @@ def crossed(every: list[Stream], taught: Callable[[list[Stream]], Fleet]) -> tup
 
 def scored(each: Stream, known: Fleet) -> Iterator[float]:
     """Score a clean stream frame by frame; no frame alarms."""
-    detector = Detector(known._replace(limits={**known.limits, "fast": np.inf, "fall": 1.0}))
-    for place, row in enumerate(each.clean):
-        detector.rows = np.roll(detector.rows, -1, axis=0)
-        detector.rows[-1] = row
-        if place >= _KEPT - 1:
+    detector = Detector(known)
+    for row in each.clean:
+        detector.take(row)
+        if detector.filled >= FIRST:
             yield detector.judge()[0]
 
 
@@ -98,7 +109,7 @@ def episodes(values: Array, limit: float) -> int:
     """Count alarms: what stays above, or comes again within the frames after an alarm, is one."""
     count, last = 0, -100
     for index in np.flatnonzero(values > limit).tolist():
-        count, last = count + (index - last > _KEPT - AFTER), index
+        count, last = count + (index - last > FIRST - AFTER), index
     return count
 
 

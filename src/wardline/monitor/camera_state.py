@@ -14,13 +14,15 @@ from wardline.monitor import camera_slow_state
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_slow_state import SlowState, array, sound
 from wardline.monitor.cameras import Camera, Watch
-from wardline.stats.camera_change.online import Alarm, Detector
+from wardline.stats.camera_change.online import AFTER, Alarm, Detector
 from wardline.stats.camera_change.vector import NAMES
 from wardline.stats.image import Statistics
 
 log = logging.getLogger(__name__)
 
 _F = len(Statistics._fields)
+_HALF = np.triu_indices(_F)
+"""What is enough of a symmetric matrix."""
 
 
 class _Standing(msgspec.Struct):
@@ -45,12 +47,13 @@ class _Kept(msgspec.Struct):
     camera: str
     times: list[float]
     rows: bytes
-    past: bytes
     frames: int
     filled: int
     judged: int
-    still: bytes
+    own: bytes
+    waiting: bytes
     loud: bytes
+    before: bytes
     standing: _Standing | None
     habits: list[_Habit]
     open: CameraEvent | None
@@ -65,7 +68,7 @@ class _Watched(msgspec.Struct):
 
 
 def packed(watch: Watch) -> bytes:
-    """Write it all, some 12 KiB a camera."""
+    """Write it all, some 14 KiB a camera."""
     cameras = [_kept(name, each) for name, each in watch.cameras.items()]
     return msgspec.msgpack.encode(_Watched(watch.settled, cameras))
 
@@ -95,8 +98,9 @@ def _kept(name: str, camera: Camera) -> _Kept:
     alarm = detector.standing
     standing = None if alarm is None else _Standing(*alarm[:4], alarm.difference.tobytes(), alarm.causes)
     return _Kept(
-        name, camera.times, detector.rows.tobytes(), detector.past.tobytes(), detector.frames,
-        detector.filled, detector.judged, detector.still.tobytes(), detector.loud.tobytes(), standing,
+        name, camera.times, detector.rows.tobytes(), detector.frames, detector.filled, detector.judged,
+        detector.own[_HALF].tobytes(), detector.waiting.tobytes(), detector.loud.tobytes(),
+        detector.before.tobytes(), standing,
         [_Habit(habit.known, habit.frames, habit.fresh, habit.open) for habit in camera.habits],
         camera.open, b"" if camera.moved is None else camera.moved.tobytes(), camera.last,
         camera_slow_state.kept(camera.slow),
@@ -135,13 +139,16 @@ def _difference(data: bytes) -> NDArray[np.float64]:
 
 def _detector(kept: _Kept) -> Detector:
     detector = Detector()
-    detector.rows = array(kept.rows, np.float32, detector.rows.shape)
-    detector.past = array(kept.past, np.float32, (-1, _F))
-    detector.still = array(kept.still, np.float64, detector.still.shape)
+    detector.rows = array(kept.rows, np.float16, detector.rows.shape)
+    detector.waiting = array(kept.waiting, np.float32, (-1, _F))
+    detector.before = array(kept.before, np.float64, detector.before.shape)
     detector.loud = array(kept.loud, np.float64, detector.loud.shape)
-    sound(len(detector.past) <= len(detector.rows), "its frames from before a change")
-    for each in (detector.still, detector.loud):
+    detector.own[_HALF] = array(kept.own, np.float32, _HALF[0].shape)
+    detector.own.T[_HALF] = detector.own[_HALF]
+    sound(len(detector.waiting) <= AFTER and np.isfinite(detector.waiting).all(), "its last steps")
+    for each in (detector.own.diagonal(), detector.loud):
         sound(np.isfinite(each) & (each > 0.0), "its unrest")
+    sound(np.isfinite(detector.own), "its unrest")
     sound(0 <= kept.filled <= len(detector.rows), "its frames")
     sound(0 <= kept.judged <= kept.frames, "its frames")
     detector.frames, detector.filled, detector.judged = kept.frames, kept.filled, kept.judged

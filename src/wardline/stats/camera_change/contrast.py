@@ -19,10 +19,11 @@ class Fleet(NamedTuple):
     `models/camera/build.py` makes it.
     Statistics are in units of a camera's own unrest. `basis` (F, F) turns them into directions in which
     one frame's nuisance has variance 1 and slow nuisance variance `slow`. `signatures` (K, F) are changes,
-    `kinds` their K names. For streams, `still` (F,) is how far the medians of neighbouring windows usually
-    lie apart, `precision` (F, F) the inverse correlation of such steps, `quick` (Q, F) the steps that changes
-    make and `quick_kinds` their names. The rest names causes: a small network, `hidden` and `output`, over
-    `classes`.
+    `kinds` their K names. For streams, where the light's two statistics stand behind the others, `still`
+    (F + 2,) is how far the medians of neighbouring windows usually lie apart, `together` how such steps hang
+    together, `quick` (Q, F + 2) the steps that changes make, in these units, and `quick_kinds` their names.
+    The rest names causes: small networks over `classes`, `hidden` and `output` for folders, `stream_hidden`
+    and `stream_output` for streams.
     """
 
     slopes: Array
@@ -33,12 +34,14 @@ class Fleet(NamedTuple):
     kinds: tuple[str, ...]
     signatures: Array
     still: Array
-    precision: Array
+    together: Array
     quick_kinds: tuple[str, ...]
     quick: Array
     classes: tuple[str, ...]
     hidden: Array
     output: Array
+    stream_hidden: Array
+    stream_output: Array
     limits: dict[str, float]
 
 
@@ -74,11 +77,20 @@ def scores(
     return np.asarray(found / np.maximum(length, 1e-9), np.float64)
 
 
-def named(difference: Array, frames: float, known: Fleet) -> list[tuple[str, float]]:
-    """Name the causes of one difference (F,) by their probability, the likeliest first."""
+def named(
+    difference: Array, frames: float, known: Fleet, *, stream: bool = False
+) -> list[tuple[str, float]]:
+    """Name the causes of one difference by their probability, the likeliest first.
+
+    The difference of a folder's run is (F,), in the camera's own unrest; that of a `stream` (F + 2,), in how
+    far its steps usually go.
+    """
+    hidden, output = (
+        (known.stream_hidden, known.stream_output) if stream else (known.hidden, known.output)
+    )
     given = np.concatenate([np.arcsinh(difference), [np.log(frames), 1.0]])
-    inner = np.concatenate([np.maximum(given @ known.hidden, 0.0), [1.0]])
-    logits = inner @ known.output
+    inner = np.concatenate([np.maximum(given @ hidden, 0.0), [1.0]])
+    logits = inner @ output
     odds = np.exp(logits - logits.max())
     odds /= odds.sum()
     return [(known.classes[place], float(odds[place])) for place in np.argsort(-odds)]

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from wardline.stats.camera_change.contrast import Array, Fleet, fleet, named
 from wardline.stats.camera_change.series import BOUND
-from wardline.stats.camera_change.vector import NAMES, scales_of, slopes_of, unlit, vectors
+from wardline.stats.camera_change.vector import NAMES, vectors
 from wardline.stats.image import Statistics
 
-AFTER, BEFORE = 5, 20
-"""Frames now against frames before: their medians."""
+AFTER, BEFORE = 10, 80
+"""Frames now against frames before: their medians. At first forty before must do."""
 
 RUN_LENGTH = 5_000
 """Frames between two false alarms on a living scene, by which `models.camera.build` sets the limit."""
@@ -21,13 +21,21 @@ RUN_LENGTH = 5_000
 CONFIRMED = 40
 """Frames after an alarm by which it must have stood: what a cloud did is over by then."""
 
-_KEPT = 50  # frames; light's slopes and the units come from those that are not now
-_MEMORY = 400  # frames by which a camera's own restlessness is known
+FIRST = 50
+"""Frames that must be there before anything is judged, and after an alarm again."""
+
+_F = len(NAMES) + 2  # the light is compared too: how the others follow it is one more correlation
+_MEMORY = 500  # frames by which a camera's own restlessness is known
 _PRIOR = 100  # frames that the fleet's is worth
+_SOON = 60  # frames that the fleet's loudness is worth
+_UNKNOWN = 2.5  # how much louder than the fleet's a camera may be that nobody has seen yet, squared
+_FLEETS = 0.1  # share of the fleet's correlations that stays for good
+_OWN = 0.05  # variance that each statistic has to itself
+_LEAST = 0.05  # of the fleet's variance: no camera is calmer
+_LIGHT = 0.03  # by which a change of light makes everything less sure
 _STEP = 5.0  # a statistic's steps beyond so many usual ones say no more
 _CAPPED = 4.0  # usual steps beyond which one does not make the camera more restless
 _LOUD = 2.5
-_LIGHT = 2.0  # by which a change of light makes everything less sure
 _FAINT = 0.7  # of the threshold: an alarm whose later frames show less is let go of
 _BORNE = 10  # frames after an alarm that may make it graver: its window fills
 
@@ -36,7 +44,7 @@ class Alarm(NamedTuple):
     """Something changed: at frame `at` it was seen, and it began after frame `since` (both counted from 0).
 
     `score` is in standard deviations, `threshold` what it passed. `difference` is by statistic, in units of
-    the camera's own unrest; `causes` are the likeliest first, with their probabilities.
+    how far this camera's own steps usually go; `causes` are the likeliest first, with their probabilities.
     """
 
     at: int
@@ -57,84 +65,141 @@ class Alarm(NamedTuple):
 
 
 class Detector:
-    """Watches one camera in constant memory, under 16 KiB: fifty frames of statistics, forty of before.
+    """Watches one camera in constant memory, under 16 KiB: ninety frames of statistics.
 
     Choose it for frames of one place at a steady rate; decimate a fast camera first, for a run length in
-    frames is short in time there. Each statistic's step from the last twenty frames to the last five is
-    measured by how far this camera's steps usually go (`still`, learned as it watches), then by matched
-    filters for sharpness, noise, compression, focus, size and night, each by how loud it usually is here.
-    It needs fifty frames to begin, and as many after an alarm. Where light moves fast it becomes deaf rather
-    than wrong. Tone and colour it does not see. `standing` is the last alarm as the frames since then have
-    it; it is let go of where they do not bear it out.
+    frames is short in time there. The step from the last eighty frames to the last ten is held against how
+    this camera's steps usually go and hang together (`own`, learned as it watches), by matched filters
+    (Turin 1960) for sharpness, noise, compression, focus, size and night, each by how loud it usually is
+    here. It needs fifty frames to begin, and as many after an alarm; of a camera it has just met it expects
+    more unrest than of one it has seen for a few hundred frames. Tone and colour it does not see. `standing`
+    is the last alarm as the frames since then have it; it is let go of where they do not bear it out.
     """
 
     def __init__(self, known: Fleet | None = None) -> None:
         self.known = known or fleet()
-        self.rows = np.full((_KEPT, len(Statistics._fields)), np.nan, np.float32)
-        self.past = self.rows[:0].copy()  # a view would hold on to the first rows
+        self.rows = np.full((AFTER + BEFORE, _F), np.nan, np.float16)
         self.frames = self.filled = self.judged = 0
-        self.still = self.known.still**2
-        self.loud = np.ones(len(self.known.quick))
+        self.own = self.known.together.astype(np.float32)
+        self.loud = np.full(len(self.known.quick), _UNKNOWN)
+        self.waiting = np.zeros((0, _F), np.float32)
+        self.before = np.zeros(_F)  # the middle of the frames before the last alarm
         self.standing: Alarm | None = None
 
     def update(self, row: Statistics | NDArray[np.floating]) -> Alarm | None:
         """Take one frame; return an alarm where the last frames differ from those before."""
-        self.rows = np.roll(self.rows, -1, axis=0)
-        self.rows[-1] = row
-        self.frames += 1
-        self.filled = min(self.filled + 1, _KEPT)
+        self.take(row)
         self._confirm()
-        if self.frames < _KEPT:
+        if self.filled < FIRST:
             return None
-        score, difference = self.judge()
+        score, along = self.judge()
         threshold = self.known.limits["fast"]
-        if self.filled < _KEPT or score <= threshold:
+        if score <= threshold:
             return None
         last = self.frames - 1
-        causes = named(bounded(difference), float(AFTER), self.known)
-        self.standing = Alarm(last, last - AFTER - 2, score, threshold, bounded(difference), causes)
-        self.past = self.rows[-AFTER - 2 * BEFORE : -AFTER].copy()
+        self.before = middle(self.rows[-self.filled : -AFTER])
+        changed = self._changed(along)
+        self.standing = Alarm(last, last - changed - 2, score, threshold, *self._told(changed))
         self.filled = AFTER  # what comes after is the new normal
         return self.standing
 
-    def judge(self) -> tuple[float, Array]:
-        """Score the last frames against those before, and learn how restless the camera is."""
-        difference, moved = contrast(self.rows[:-AFTER], self.rows[-AFTER:], BEFORE, self.known)
-        found = self._filtered(difference, moved)
-        score = float((found / np.maximum(np.sqrt(self.loud), 1.0)).max())
-        self.judged += 1
-        step = np.minimum(difference**2, _CAPPED**2 * self.still) - self.still
-        self.still += step / min(_PRIOR + self.judged, _MEMORY)
-        self.still = np.maximum(self.still, (0.25 * self.known.still) ** 2)
-        louder = np.minimum(found**2, _LOUD**2 * self.loud) - self.loud
-        self.loud += louder / min(0.6 * _PRIOR + self.judged, _MEMORY)
-        return score, difference
+    def take(self, row: Statistics | NDArray[np.floating]) -> None:
+        """Keep one frame, judging nothing."""
+        compared, light = vectors(np.asarray(row, np.float64)[None])
+        self.rows = np.roll(self.rows, -1, axis=0)
+        self.rows[-1] = np.hstack([compared, light])
+        self.frames += 1
+        self.filled = min(self.filled + 1, len(self.rows))
 
-    def _filtered(self, difference: Array, moved: Array) -> Array:
-        """Ask every matched filter: how many usual steps long is the difference in its direction?"""
-        usual = np.sqrt(self.still)
+    def judge(self) -> tuple[float, Array]:
+        """Score the last frames against those before, and learn how restless the camera is.
+
+        Returns the score and the loudest filter's weights. A step is learned from when its frames are past:
+        one that a change makes would hide it.
+        """
+        difference = stepped(self.rows[-self.filled :]) / self.known.still
+        usual, weights = self._filters()
+        scores = self._found(difference, usual, weights) / np.maximum(np.sqrt(self.loud), 1.0)
+        self.waiting = np.vstack([self.waiting, difference.astype(np.float32)])
+        if len(self.waiting) > AFTER:
+            self._learn(self.waiting[0].astype(np.float64), usual, weights)
+            self.waiting = self.waiting[1:]
+        loudest = int(scores.argmax())
+        return float(scores[loudest]), weights[loudest] / usual
+
+    def _learn(self, difference: Array, usual: Array, weights: Array) -> None:
+        self.judged += 1
+        capped = np.clip(difference, -_CAPPED * usual, _CAPPED * usual)
+        self.own += (np.outer(capped, capped) - self.own) / min(_PRIOR + self.judged, _MEMORY)
+        found = self._found(difference, usual, weights)
+        louder = np.minimum(found**2, _LOUD**2 * self.loud) - self.loud
+        self.loud += louder / min(_SOON + self.judged, _MEMORY)
+
+    def _filters(self) -> tuple[Array, Array]:
+        """Return how far steps usually go here, (F,), and a filter for each change, (Q, F), of unit noise.
+
+        How steps hang together is the fleet's at first and more and more this camera's own.
+        """
+        own = self.own.astype(np.float64)
+        usual = np.sqrt(np.maximum(np.diag(own), _LEAST))
+        share = max(_PRIOR / (_PRIOR + self.judged), _FLEETS)
+        together = (1.0 - share) * own / np.outer(usual, usual) + share * self.known.together
+        together[np.diag_indices(_F)] += _OWN
         wanted = self.known.quick / usual
-        weights = wanted @ self.known.precision
-        found = weights @ np.clip(difference / usual, -_STEP, _STEP)
-        length = np.sqrt(np.sum(weights * wanted, axis=1) * (1.0 + _LIGHT * np.sum(moved**2)))
-        return np.asarray(found / np.maximum(length, 1e-9))
+        weights = np.linalg.solve(together, wanted.T).T
+        return usual, weights / np.sqrt(np.sum(weights * wanted, axis=1))[:, None]
+
+    def _found(self, difference: Array, usual: Array, weights: Array) -> Array:
+        """Ask every filter; where the light moved far, all are less sure."""
+        steps = np.clip(difference / usual, -_STEP, _STEP)
+        moved = float(np.sum(np.clip(steps[-2:], -3.0, 3.0) ** 2))
+        return np.asarray(weights @ steps / np.sqrt(1.0 + _LIGHT * moved))
+
+    def _changed(self, weights: Array) -> int:
+        """Count the last frames that are already changed: the likeliest split of them along a filter."""
+        rows = (self.rows[-2 * AFTER :].astype(np.float64) - self.before) / self.known.still
+        along = np.nan_to_num(rows) @ weights
+        counts = np.arange(1, AFTER + 1)
+        after = along[::-1].cumsum()[counts - 1] / counts
+        before = (along.sum() - after * counts) / (2 * AFTER - counts)
+        gain = (after - before) ** 2 * counts * (2 * AFTER - counts)
+        return int(counts[gain.argmax()])
+
+    def _told(self, frames: int) -> tuple[Array, list[tuple[str, float]]]:
+        """Describe how the last so many frames differ from those before the change, and name it."""
+        difference = self._since(frames) / self._filters()[0]
+        causes = named(difference, float(frames), self.known, stream=True)
+        return bounded(difference[: len(NAMES)]), causes
+
+    def _since(self, frames: int) -> Array:
+        """Return what the last so many frames differ by from those before the change, in the fleet's steps."""
+        return np.nan_to_num(middle(self.rows[-frames:]) - self.before) / self.known.still
 
     def _confirm(self) -> None:
         """Judge the last alarm by all frames since; their number tells the cause better, too."""
         alarm = self.standing
         if alarm is None or self.frames - 1 - alarm.at > CONFIRMED:
             return
-        since = min(self.frames - 1 - alarm.since - 2, _KEPT)
-        difference, moved = contrast(self.past, self.rows[-since:], len(self.past), self.known)
-        score = float((self._filtered(difference, moved) / np.maximum(np.sqrt(self.loud), 1.0)).max())
-        if self.confirmed and score < _FAINT * alarm.threshold:
-            self.standing = None
+        since = min(self.frames - 1 - alarm.since - 2, len(self.rows))
+        usual, weights = self._filters()
+        found = self._found(self._since(since), usual, weights)
+        score = float((found / np.maximum(np.sqrt(self.loud), 1.0)).max())
+        if self.confirmed:
+            self._settle(alarm, score)
+        if self.standing is None:
             return
-        causes = named(bounded(difference), float(since), self.known)
+        difference, causes = self._told(since)
         graver = score if self.frames - 1 - alarm.at <= _BORNE else 0.0
-        self.standing = alarm._replace(
-            score=max(alarm.score, graver), difference=bounded(difference), causes=causes
-        )
+        self.standing = alarm._replace(score=max(alarm.score, graver), difference=difference, causes=causes)
+
+    def _settle(self, alarm: Alarm, score: float) -> None:
+        """Let go of an alarm that did not stand: its steps were the scene's, and are learned from."""
+        if score < _FAINT * alarm.threshold:
+            self.standing = None
+            usual, weights = self._filters()
+            for difference in self.waiting.astype(np.float64):
+                self._learn(difference, usual, weights)
+        self.waiting = self.waiting[:0].copy()
 
     @property
     def confirmed(self) -> bool:
@@ -144,25 +209,12 @@ class Detector:
     @property
     def size(self) -> int:
         """Bytes that one camera's state takes."""
-        return int(self.rows.nbytes + self.past.nbytes + self.still.nbytes + self.loud.nbytes) + 400
+        return sum(each.nbytes for each in (self.rows, self.own, self.waiting, self.loud, self.before)) + 400
 
 
-def contrast(
-    past: NDArray[np.floating], now: NDArray[np.floating], before: int, known: Fleet
-) -> tuple[Array, Array]:
-    """Compare the median of some frames with that of the last `before` ones of their past.
-
-    Returns the difference, in the camera's own units, and how the light moved; the units and how statistics
-    follow light come from the past.
-    """
-    compared, light = vectors(np.vstack([past, now]))
-    first = len(past)
-    slopes = slopes_of(compared[:first], light[:first], known.slopes)
-    residual = unlit(compared, light, slopes)
-    scale = scales_of(residual[:first], known.floor)
-    difference = (_middle(residual[first:]) - _middle(residual[first - before : first])) / scale
-    moved = _middle(light[first:]) - _middle(light[first - before : first])
-    return np.nan_to_num(difference), moved
+def stepped(rows: NDArray[np.floating]) -> Array:
+    """Return the middle of the last `AFTER` rows less that of the rows before, 0 where nothing was measured."""
+    return np.nan_to_num(middle(rows[-AFTER:]) - middle(rows[:-AFTER]))
 
 
 def bounded(difference: Array) -> Array:
@@ -171,18 +223,17 @@ def bounded(difference: Array) -> Array:
 
 
 def evidence(alarm: Alarm, most: int = 4) -> list[tuple[str, float]]:
-    """Name the statistics that moved most, in units of the camera's own unrest."""
+    """Name the statistics that moved most, in units of how far this camera's steps usually go."""
     return [
         (NAMES[place], float(alarm.difference[place]))
         for place in np.argsort(-np.abs(alarm.difference))[:most]
     ]
 
 
-def _middle(values: Array) -> Array:
-    """Take the median of each column, 0 where nothing was measured."""
-    ordered = np.sort(values, axis=0)  # nan sorts last
+def middle(values: NDArray[np.floating]) -> Array:
+    """Take the median of each column, NaN where nothing was measured; numpy's own is slow with NaN."""
+    ordered = np.sort(values.astype(np.float64), axis=0)  # nan sorts last
     counts = np.isfinite(values).sum(axis=0)
     places = np.arange(values.shape[1])
-    low, high = (np.maximum(counts - 1, 0) // 2, counts // 2)
-    middle = (ordered[low, places] + ordered[np.minimum(high, len(values) - 1), places]) / 2
-    return np.where(counts > 0, np.nan_to_num(middle), 0.0)
+    low, high = np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, len(values) - 1)
+    return np.asarray((ordered[low, places] + ordered[high, places]) / 2, np.float64)
