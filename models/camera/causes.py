@@ -9,8 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.camera.quick import joined, steps
 from models.camera.streams import CAUSES, Stream
-from wardline.stats.camera_change.contrast import Fleet
-from wardline.stats.camera_change.online import AFTER, BEFORE, FIRST, middle
+from wardline.stats.camera_change.online import BEFORE, FIRST, middle
 
 Array = NDArray[np.float64]
 _CAPPED = 4.0
@@ -58,7 +57,7 @@ def network(every: list[Stream], still: Array) -> dict[str, Array]:
     """Fit the fields of `Fleet` that name causes in streams; biases are the last rows."""
     X, y = lessons([Shown(each, still) for each in every], np.random.default_rng(3))
     scaler = StandardScaler().fit(X)
-    fitted = MLPClassifier((48,), alpha=5.0, max_iter=60, random_state=0, learning_rate_init=2e-3)
+    fitted = MLPClassifier((48,), alpha=1.0, max_iter=60, random_state=0, learning_rate_init=2e-3)
     fitted.fit(scaler.transform(X), y)
     first, output = (
         np.vstack([weights, bias]) for weights, bias in zip(fitted.coefs_, fitted.intercepts_, strict=True)

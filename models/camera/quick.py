@@ -26,7 +26,7 @@ _LEAST = np.array([_OFTEN_NOUGHT.get(name, 1e-3) for name in (*NAMES, "exposure"
 """The least step that is called usual, more for statistics that are mostly nought."""
 _FEW = 0.01  # of the usual step: what hardly ever moves has no correlations
 JUDGED = int(1.2 * RUN_LENGTH)
-"""Frames between two false alarms where limits are set: a handful of alarms sets them, so some more than declared."""
+"""Frames between two false alarms where limits are set: a handful sets them, so more than declared."""
 
 _TAIL = 0.6  # of the limit: scores beyond it show how their tail falls
 
@@ -45,7 +45,7 @@ def steps(rows: Array, first: int, every: int = 1) -> Array:
 
 
 def quick(every: list[Stream]) -> dict[str, Any]:
-    """Learn the fields of `Fleet` that find changes in streams; a large change is more than a medium one twice."""
+    """Learn the fields of `Fleet` that find changes; a large one is more than a medium one twice."""
     clean = [steps(joined(each.clean), FIRST, 2) for each in every]
     own = [np.sqrt(np.mean(each**2, axis=0)) for each in clean]
     still = np.maximum(np.median(own, axis=0), _LEAST)

@@ -7,7 +7,8 @@ import pytest
 
 from tests.stats.test_camera_change import stream
 from wardline.stats.camera_change.contrast import fleet
-from wardline.stats.camera_change.online import RUN_LENGTH, Alarm, Detector, evidence
+from wardline.stats.camera_change.online import AFTER, RUN_LENGTH, Alarm, Detector, evidence
+from wardline.stats.camera_change.vector import NAMES
 
 
 def alarms(rows: np.ndarray) -> list[Alarm]:
@@ -56,3 +57,49 @@ def test_an_alarm_is_as_rare_as_its_score_says() -> None:
     alarm = Alarm(60, 53, 4.0, 4.0, np.zeros(1), [])
     assert alarm.rate == pytest.approx(1 / RUN_LENGTH)
     assert alarm._replace(score=8.0).rate < 1e-3 * alarm.rate
+
+
+def test_a_step_is_learned_from_only_when_it_is_past() -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("isp.sharpening")]
+    rows, detector = stream(600, 2, shift, 500), Detector()
+    for row in rows[:500]:
+        assert detector.update(row) is None
+    before = detector.own.copy()
+    alarm = next(found for row in rows[500:] if (found := detector.update(row)) is not None)
+    assert alarm.since < 500 <= alarm.at
+    assert np.abs(detector.own - before).max() < 0.1 * np.abs(before).max()
+
+
+@pytest.mark.parametrize(("until", "learned"), [(162, True), (300, False)])
+def test_only_an_alarm_that_did_not_stand_is_learned_from(until: int, learned: bool) -> None:
+    known = fleet()
+    shift = 2.0 * known.signatures[known.kinds.index("sensor.noise")]
+    detector, judged = Detector(), []
+    for row in stream(215, 3, shift, 150, until):
+        detector.update(row)
+        judged.append(detector.judged)
+    at = next(place for place in range(150, 160) if judged[place] == judged[place + 1])
+    assert (detector.standing is None) == learned
+    assert (judged[at + 40] == judged[at] + AFTER) == learned
+
+
+def test_how_a_cameras_statistics_hang_together_tells_a_change_from_its_unrest() -> None:
+    """Every statistic swings as far in both; only along the change does the swing hide it."""
+    known = fleet()
+    shift = known.quick[known.quick_kinds.index("isp.sharpening")][: len(NAMES)]
+    places = np.argsort(-np.abs(shift))[:8]
+    rng = np.random.default_rng(4)
+    swung = np.repeat(rng.normal(0, 1, 60), 15)[:, None]
+    score = {}
+    for name, signs in (("across", np.where(np.arange(8) % 2, -1.0, 1.0)), ("along", np.ones(8))):
+        swing = np.zeros((900, len(NAMES)))
+        swing[:, places] = 1.5 * swung * signs * shift[places]
+        swing[800:, places] += 1.5 * shift[places]
+        detector = Detector()
+        for row in stream(
+            810, 7, swing[:810] * known.still[: len(NAMES)] / np.maximum(known.usual, known.floor)
+        ):
+            detector.take(row)
+            score[name] = detector.judge()[0] if detector.filled == len(detector.rows) else 0.0
+    assert score["across"] > 1.5 * max(score["along"], 1.0)

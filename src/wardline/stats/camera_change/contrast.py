@@ -77,17 +77,13 @@ def scores(
     return np.asarray(found / np.maximum(length, 1e-9), np.float64)
 
 
-def named(
-    difference: Array, frames: float, known: Fleet, *, stream: bool = False
-) -> list[tuple[str, float]]:
+def named(difference: Array, frames: float, known: Fleet, *, stream: bool = False) -> list[tuple[str, float]]:
     """Name the causes of one difference by their probability, the likeliest first.
 
     The difference of a folder's run is (F,), in the camera's own unrest; that of a `stream` (F + 2,), in how
     far its steps usually go.
     """
-    hidden, output = (
-        (known.stream_hidden, known.stream_output) if stream else (known.hidden, known.output)
-    )
+    hidden, output = (known.stream_hidden, known.stream_output) if stream else (known.hidden, known.output)
     given = np.concatenate([np.arcsinh(difference), [np.log(frames), 1.0]])
     inner = np.concatenate([np.maximum(given @ hidden, 0.0), [1.0]])
     logits = inner @ output

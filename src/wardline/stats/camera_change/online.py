@@ -172,7 +172,7 @@ class Detector:
         return bounded(difference[: len(NAMES)]), causes
 
     def _since(self, frames: int) -> Array:
-        """Return what the last so many frames differ by from those before the change, in the fleet's steps."""
+        """Hold the last so many frames against those before the change, in the fleet's steps."""
         return np.nan_to_num(middle(self.rows[-frames:]) - self.before) / self.known.still
 
     def _confirm(self) -> None:
@@ -213,7 +213,7 @@ class Detector:
 
 
 def stepped(rows: NDArray[np.floating]) -> Array:
-    """Return the middle of the last `AFTER` rows less that of the rows before, 0 where nothing was measured."""
+    """Return the middle of the last `AFTER` rows less that of those before, 0 where nothing was measured."""
     return np.nan_to_num(middle(rows[-AFTER:]) - middle(rows[:-AFTER]))
 
 
