@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from models.camera.quick import joined, steps
 from models.camera.streams import CAUSES, Stream
-from wardline.stats.camera_change.online import BEFORE, FIRST, middle
+from wardline.stats.camera_change.online import FIRST
+from wardline.stats.camera_change.window import BEFORE, middle
 
 Array = NDArray[np.float64]
 _CAPPED = 4.0

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from models.camera.streams import CAUSES, Stream, folds
 from wardline.stats.camera_change.contrast import Fleet
-from wardline.stats.camera_change.online import AFTER, BEFORE, FIRST, RUN_LENGTH, Detector, stepped
+from wardline.stats.camera_change.online import FIRST, RUN_LENGTH, Detector
 from wardline.stats.camera_change.vector import NAMES, vectors
+from wardline.stats.camera_change.window import AFTER, BEFORE, Window
 
 Array = NDArray[np.float64]
 QUICK = (
@@ -20,14 +21,14 @@ QUICK = (
 )  # fmt: skip
 """What a stream can show within frames; the others are as fast as weather, and drown in it."""
 
+JUDGED = int(1.2 * RUN_LENGTH)
+"""Frames between two false alarms where limits are set: a handful sets them, so some more than declared."""
+
 _SHRUNK = 0.5  # of the correlations between statistics: weather's are not the same anywhere
 _OFTEN_NOUGHT = {"clipped_dark": 0.05, "clipped_bright": 0.05, "hot_pixels": 0.1, "flat": 0.01}
 _LEAST = np.array([_OFTEN_NOUGHT.get(name, 1e-3) for name in (*NAMES, "exposure", "contrast")])
 """The least step that is called usual, more for statistics that are mostly nought."""
 _FEW = 0.01  # of the usual step: what hardly ever moves has no correlations
-JUDGED = int(1.2 * RUN_LENGTH)
-"""Frames between two false alarms where limits are set: a handful sets them, so more than declared."""
-
 _TAIL = 0.6  # of the limit: scores beyond it show how their tail falls
 
 
@@ -38,10 +39,12 @@ def joined(rows: NDArray[np.floating]) -> Array:
 
 def steps(rows: Array, first: int, every: int = 1) -> Array:
     """Step from the frames before to the last ones, at each frame from the one numbered `first`."""
-    kept = AFTER + BEFORE
-    return np.array(
-        [stepped(rows[max(0, end - kept) : end]) for end in range(first, len(rows) + 1, every)]
-    )  # fmt: skip
+    window, found = Window(), []
+    for end, row in enumerate(rows, 1):
+        window.take(row)
+        if end >= first and (end - first) % every == 0:
+            found.append(window.step())
+    return np.array(found)
 
 
 def quick(every: list[Stream]) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def scored(each: Stream, known: Fleet) -> Iterator[float]:
     detector = Detector(known)
     for row in each.clean:
         detector.take(row)
-        if detector.filled >= FIRST:
+        if detector.window.filled >= FIRST:
             yield detector.judge()[0]
 
 

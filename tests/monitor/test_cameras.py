@@ -238,7 +238,7 @@ def test_a_clock_that_was_set_back_does_not_silence_a_camera() -> None:
     assert watch.cameras["field-1"].detector.frames == 40
 
 
-@pytest.mark.parametrize("what", ["times", "still", "judged", "settled", "upper", "open", "habits"])
+@pytest.mark.parametrize("what", ["times", "own", "judged", "settled", "upper", "open", "habits"])
 def test_what_a_camera_cannot_hold_costs_that_camera_its_past_and_no_other(what: str) -> None:
     watch = Watch()
     for name in ("a", "b"):
@@ -247,7 +247,7 @@ def test_what_a_camera_cannot_hold_costs_that_camera_its_past_and_no_other(what:
     camera, nan = held["cameras"][0], float("nan")
     damage: dict[str, Any] = {
         "times": lambda: camera["times"].append(nan),
-        "still": lambda: camera.update(still=np.full(len(camera["still"]) // 8, -1.0).tobytes()),
+        "own": lambda: camera.update(upper=np.full(len(camera["upper"]) // 4, -1.0, np.float32).tobytes()),
         "judged": lambda: camera.update(judged=10**6),
         "settled": lambda: camera.update(rows=camera["rows"][:-4]),
         "upper": lambda: camera["slow"].update(upper=camera["slow"]["upper"][:-8] + b"\xff" * 8),

@@ -7,8 +7,9 @@ import pytest
 
 from tests.stats.test_camera_change import stream
 from wardline.stats.camera_change.contrast import fleet
-from wardline.stats.camera_change.online import AFTER, RUN_LENGTH, Alarm, Detector, evidence
+from wardline.stats.camera_change.online import RUN_LENGTH, Alarm, Detector, evidence
 from wardline.stats.camera_change.vector import NAMES
+from wardline.stats.camera_change.window import AFTER, BEFORE
 
 
 def alarms(rows: np.ndarray) -> list[Alarm]:
@@ -65,10 +66,10 @@ def test_a_step_is_learned_from_only_when_it_is_past() -> None:
     rows, detector = stream(600, 2, shift, 500), Detector()
     for row in rows[:500]:
         assert detector.update(row) is None
-    before = detector.own.copy()
+    before = detector.upper.copy()
     alarm = next(found for row in rows[500:] if (found := detector.update(row)) is not None)
     assert alarm.since < 500 <= alarm.at
-    assert np.abs(detector.own - before).max() < 0.1 * np.abs(before).max()
+    assert np.abs(detector.upper - before).max() < 0.1 * np.abs(before).max()
 
 
 @pytest.mark.parametrize(("until", "learned"), [(162, True), (300, False)])
@@ -101,5 +102,5 @@ def test_how_a_cameras_statistics_hang_together_tells_a_change_from_its_unrest()
             810, 7, swing[:810] * known.still[: len(NAMES)] / np.maximum(known.usual, known.floor)
         ):
             detector.take(row)
-            score[name] = detector.judge()[0] if detector.filled == len(detector.rows) else 0.0
+            score[name] = detector.judge()[0] if detector.window.filled == AFTER + BEFORE else 0.0
     assert score["across"] > 1.5 * max(score["along"], 1.0)

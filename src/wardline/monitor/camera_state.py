@@ -14,15 +14,14 @@ from wardline.monitor import camera_slow_state
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_slow_state import SlowState, array, sound
 from wardline.monitor.cameras import Camera, Watch
-from wardline.stats.camera_change.online import AFTER, Alarm, Detector
+from wardline.stats.camera_change.online import DIAGONAL, Alarm, Detector
 from wardline.stats.camera_change.vector import NAMES
+from wardline.stats.camera_change.window import AFTER, BEFORE
 from wardline.stats.image import Statistics
 
 log = logging.getLogger(__name__)
 
 _F = len(Statistics._fields)
-_HALF = np.triu_indices(_F)
-"""What is enough of a symmetric matrix."""
 
 
 class _Standing(msgspec.Struct):
@@ -47,10 +46,13 @@ class _Kept(msgspec.Struct):
     camera: str
     times: list[float]
     rows: bytes
+    pairs: bytes
+    leaving: bytes
+    odd: bool
     frames: int
     filled: int
     judged: int
-    own: bytes
+    upper: bytes
     waiting: bytes
     loud: bytes
     before: bytes
@@ -95,11 +97,12 @@ def unpacked(data: bytes) -> Watch:
 
 def _kept(name: str, camera: Camera) -> _Kept:
     detector = camera.detector
-    alarm = detector.standing
+    window, alarm = detector.window, detector.standing
     standing = None if alarm is None else _Standing(*alarm[:4], alarm.difference.tobytes(), alarm.causes)
     return _Kept(
-        name, camera.times, detector.rows.tobytes(), detector.frames, detector.filled, detector.judged,
-        detector.own[_HALF].tobytes(), detector.waiting.tobytes(), detector.loud.tobytes(),
+        name, camera.times, window.rows.tobytes(), window.pairs.tobytes(), window.leaving.tobytes(),
+        window.odd, detector.frames, window.filled, detector.judged,
+        detector.upper.tobytes(), detector.waiting.tobytes(), detector.loud.tobytes(),
         detector.before.tobytes(), standing,
         [_Habit(habit.known, habit.frames, habit.fresh, habit.open) for habit in camera.habits],
         camera.open, b"" if camera.moved is None else camera.moved.tobytes(), camera.last,
@@ -139,19 +142,21 @@ def _difference(data: bytes) -> NDArray[np.float64]:
 
 def _detector(kept: _Kept) -> Detector:
     detector = Detector()
-    detector.rows = array(kept.rows, np.float16, detector.rows.shape)
-    detector.waiting = array(kept.waiting, np.float32, (-1, _F))
-    detector.before = array(kept.before, np.float64, detector.before.shape)
+    window = detector.window
+    for name in ("rows", "pairs", "leaving"):
+        setattr(window, name, array(getattr(kept, name), np.float16, getattr(window, name).shape))
+    detector.waiting = array(kept.waiting, np.float16, (-1, _F))
+    detector.before = array(kept.before, np.float32, detector.before.shape)
     detector.loud = array(kept.loud, np.float64, detector.loud.shape)
-    detector.own[_HALF] = array(kept.own, np.float32, _HALF[0].shape)
-    detector.own.T[_HALF] = detector.own[_HALF]
+    detector.upper = array(kept.upper, np.float32, detector.upper.shape)
     sound(len(detector.waiting) <= AFTER and np.isfinite(detector.waiting).all(), "its last steps")
-    for each in (detector.own.diagonal(), detector.loud):
+    sound(np.isfinite(detector.upper), "its unrest")
+    for each in (detector.upper[DIAGONAL], detector.loud):
         sound(np.isfinite(each) & (each > 0.0), "its unrest")
-    sound(np.isfinite(detector.own), "its unrest")
-    sound(0 <= kept.filled <= len(detector.rows), "its frames")
+    sound(0 <= kept.filled <= AFTER + BEFORE, "its frames")
     sound(0 <= kept.judged <= kept.frames, "its frames")
-    detector.frames, detector.filled, detector.judged = kept.frames, kept.filled, kept.judged
+    detector.frames, detector.judged = kept.frames, kept.judged
+    window.filled, window.odd = kept.filled, kept.odd
     if (held := kept.standing) is not None:
         sound(held.since <= held.at <= kept.frames, "its change")
         sound(np.isfinite([held.score, held.threshold]) & (held.threshold > 0.0), "its change")

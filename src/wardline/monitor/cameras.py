@@ -38,7 +38,7 @@ TOLD = ("identity.firmware",)
 
 
 class Camera:
-    """One camera's state: 15 KiB, and under 24 for the forty frames after a change."""
+    """One camera's state: under 16 KiB, and 18 once it has changed."""
 
     def __init__(self) -> None:
         self.detector = Detector()
@@ -58,8 +58,6 @@ class Camera:
         if alarm is not None:
             return self._began(camera, alarm, at)
         now = self.detector.standing
-        if now is None or self.detector.confirmed:  # nobody asks for the frames from before any more
-            self.detector.past = self.detector.past[:0].copy()
         if self.open is None or now is None:
             return self._ended(self.open, at) if self.open is not None else None
         if not self.detector.confirmed:  # the frames since then say more of it

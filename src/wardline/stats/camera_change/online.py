@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from wardline.stats.camera_change.contrast import Array, Fleet, fleet, named
 from wardline.stats.camera_change.series import BOUND
 from wardline.stats.camera_change.vector import NAMES, vectors
+from wardline.stats.camera_change.window import AFTER, WIDTH, Window
 from wardline.stats.image import Statistics
-
-AFTER, BEFORE = 10, 80
-"""Frames now against frames before: their medians. At first forty before must do."""
 
 RUN_LENGTH = 5_000
 """Frames between two false alarms on a living scene, by which `models.camera.build` sets the limit."""
@@ -24,7 +22,11 @@ CONFIRMED = 40
 FIRST = 50
 """Frames that must be there before anything is judged, and after an alarm again."""
 
-_F = len(NAMES) + 2  # the light is compared too: how the others follow it is one more correlation
+_F = WIDTH
+DIAGONAL = np.arange(_F) * (2 * _F + 1 - np.arange(_F)) // 2
+"""Where each statistic's own unrest stands in `Detector.upper`."""
+
+_UPPER = np.triu_indices(_F)  # half of a symmetric matrix is enough
 _MEMORY = 500  # frames by which a camera's own restlessness is known
 _PRIOR = 100  # frames that the fleet's is worth
 _SOON = 60  # frames that the fleet's loudness is worth
@@ -37,6 +39,7 @@ _STEP = 5.0  # a statistic's steps beyond so many usual ones say no more
 _CAPPED = 4.0  # usual steps beyond which one does not make the camera more restless
 _LOUD = 2.5
 _FAINT = 0.7  # of the threshold: an alarm whose later frames show less is let go of
+_NAMED = 3  # causes that an alarm names
 _BORNE = 10  # frames after an alarm that may make it graver: its window fills
 
 
@@ -44,7 +47,7 @@ class Alarm(NamedTuple):
     """Something changed: at frame `at` it was seen, and it began after frame `since` (both counted from 0).
 
     `score` is in standard deviations, `threshold` what it passed. `difference` is by statistic, in units of
-    how far this camera's own steps usually go; `causes` are the likeliest first, with their probabilities.
+    how far this camera's own steps usually go; `causes` are the likeliest three, with their probabilities.
     """
 
     at: int
@@ -69,7 +72,7 @@ class Detector:
 
     Choose it for frames of one place at a steady rate; decimate a fast camera first, for a run length in
     frames is short in time there. The step from the last eighty frames to the last ten is held against how
-    this camera's steps usually go and hang together (`own`, learned as it watches), by matched filters
+    this camera's steps usually go and hang together (`upper`, learned as it watches), by matched filters
     (Turin 1960) for sharpness, noise, compression, focus, size and night, each by how loud it usually is
     here. It needs fifty frames to begin, and as many after an alarm; of a camera it has just met it expects
     more unrest than of one it has seen for a few hundred frames. Tone and colour it does not see. `standing`
@@ -78,38 +81,36 @@ class Detector:
 
     def __init__(self, known: Fleet | None = None) -> None:
         self.known = known or fleet()
-        self.rows = np.full((AFTER + BEFORE, _F), np.nan, np.float16)
-        self.frames = self.filled = self.judged = 0
-        self.own = self.known.together.astype(np.float32)
+        self.window = Window()
+        self.frames = self.judged = 0
+        self.upper = self.known.together[_UPPER].astype(np.float32)  # of how its steps hang together
         self.loud = np.full(len(self.known.quick), _UNKNOWN)
-        self.waiting = np.zeros((0, _F), np.float32)
-        self.before = np.zeros(_F)  # the middle of the frames before the last alarm
+        self.waiting = np.zeros((0, _F), np.float16)
+        self.before = np.zeros(_F, np.float32)  # the middle of the frames before the last alarm
         self.standing: Alarm | None = None
 
     def update(self, row: Statistics | NDArray[np.floating]) -> Alarm | None:
         """Take one frame; return an alarm where the last frames differ from those before."""
         self.take(row)
         self._confirm()
-        if self.filled < FIRST:
+        if self.window.filled < FIRST:
             return None
         score, along = self.judge()
         threshold = self.known.limits["fast"]
         if score <= threshold:
             return None
         last = self.frames - 1
-        self.before = middle(self.rows[-self.filled : -AFTER])
+        self.before = self.window.before().astype(np.float32)
         changed = self._changed(along)
         self.standing = Alarm(last, last - changed - 2, score, threshold, *self._told(changed))
-        self.filled = AFTER  # what comes after is the new normal
+        self.window.restart()  # what comes after is the new normal
         return self.standing
 
     def take(self, row: Statistics | NDArray[np.floating]) -> None:
         """Keep one frame, judging nothing."""
         compared, light = vectors(np.asarray(row, np.float64)[None])
-        self.rows = np.roll(self.rows, -1, axis=0)
-        self.rows[-1] = np.hstack([compared, light])
+        self.window.take(np.hstack([compared, light])[0])
         self.frames += 1
-        self.filled = min(self.filled + 1, len(self.rows))
 
     def judge(self) -> tuple[float, Array]:
         """Score the last frames against those before, and learn how restless the camera is.
@@ -117,10 +118,10 @@ class Detector:
         Returns the score and the loudest filter's weights. A step is learned from when its frames are past:
         one that a change makes would hide it.
         """
-        difference = stepped(self.rows[-self.filled :]) / self.known.still
+        difference = self.window.step() / self.known.still
         usual, weights = self._filters()
         scores = self._found(difference, usual, weights) / np.maximum(np.sqrt(self.loud), 1.0)
-        self.waiting = np.vstack([self.waiting, difference.astype(np.float32)])
+        self.waiting = np.vstack([self.waiting, difference.astype(np.float16)])
         if len(self.waiting) > AFTER:
             self._learn(self.waiting[0].astype(np.float64), usual, weights)
             self.waiting = self.waiting[1:]
@@ -130,7 +131,8 @@ class Detector:
     def _learn(self, difference: Array, usual: Array, weights: Array) -> None:
         self.judged += 1
         capped = np.clip(difference, -_CAPPED * usual, _CAPPED * usual)
-        self.own += (np.outer(capped, capped) - self.own) / min(_PRIOR + self.judged, _MEMORY)
+        apart = capped[_UPPER[0]] * capped[_UPPER[1]] - self.upper
+        self.upper += (apart / min(_PRIOR + self.judged, _MEMORY)).astype(np.float32)
         found = self._found(difference, usual, weights)
         louder = np.minimum(found**2, _LOUD**2 * self.loud) - self.loud
         self.loud += louder / min(_SOON + self.judged, _MEMORY)
@@ -140,14 +142,15 @@ class Detector:
 
         How steps hang together is the fleet's at first and more and more this camera's own.
         """
-        own = self.own.astype(np.float64)
+        own = np.empty((_F, _F))
+        own[_UPPER] = own.T[_UPPER] = self.upper
         usual = np.sqrt(np.maximum(np.diag(own), _LEAST))
         share = max(_PRIOR / (_PRIOR + self.judged), _FLEETS)
         together = (1.0 - share) * own / np.outer(usual, usual) + share * self.known.together
         together[np.diag_indices(_F)] += _OWN
         wanted = self.known.quick / usual
         weights = np.linalg.solve(together, wanted.T).T
-        return usual, weights / np.sqrt(np.sum(weights * wanted, axis=1))[:, None]
+        return usual, weights / np.sqrt(np.maximum(np.sum(weights * wanted, axis=1), 1e-9))[:, None]
 
     def _found(self, difference: Array, usual: Array, weights: Array) -> Array:
         """Ask every filter; where the light moved far, all are less sure."""
@@ -157,7 +160,7 @@ class Detector:
 
     def _changed(self, weights: Array) -> int:
         """Count the last frames that are already changed: the likeliest split of them along a filter."""
-        rows = (self.rows[-2 * AFTER :].astype(np.float64) - self.before) / self.known.still
+        rows = (self.window.rows - self.before) / self.known.still
         along = np.nan_to_num(rows) @ weights
         counts = np.arange(1, AFTER + 1)
         after = along[::-1].cumsum()[counts - 1] / counts
@@ -169,18 +172,18 @@ class Detector:
         """Describe how the last so many frames differ from those before the change, and name it."""
         difference = self._since(frames) / self._filters()[0]
         causes = named(difference, float(frames), self.known, stream=True)
-        return bounded(difference[: len(NAMES)]), causes
+        return bounded(difference[: len(NAMES)]), causes[:_NAMED]
 
     def _since(self, frames: int) -> Array:
         """Hold the last so many frames against those before the change, in the fleet's steps."""
-        return np.nan_to_num(middle(self.rows[-frames:]) - self.before) / self.known.still
+        return np.nan_to_num(self.window.last(frames) - self.before) / self.known.still
 
     def _confirm(self) -> None:
         """Judge the last alarm by all frames since; their number tells the cause better, too."""
         alarm = self.standing
         if alarm is None or self.frames - 1 - alarm.at > CONFIRMED:
             return
-        since = min(self.frames - 1 - alarm.since - 2, len(self.rows))
+        since = self.frames - 1 - alarm.since - 2
         usual, weights = self._filters()
         found = self._found(self._since(since), usual, weights)
         score = float((found / np.maximum(np.sqrt(self.loud), 1.0)).max())
@@ -209,12 +212,8 @@ class Detector:
     @property
     def size(self) -> int:
         """Bytes that one camera's state takes."""
-        return sum(each.nbytes for each in (self.rows, self.own, self.waiting, self.loud, self.before)) + 400
-
-
-def stepped(rows: NDArray[np.floating]) -> Array:
-    """Return the middle of the last `AFTER` rows less that of those before, 0 where nothing was measured."""
-    return np.nan_to_num(middle(rows[-AFTER:]) - middle(rows[:-AFTER]))
+        kept = self.window.rows, self.window.pairs, self.window.leaving
+        return sum(each.nbytes for each in (*kept, self.upper, self.waiting, self.loud, self.before)) + 400
 
 
 def bounded(difference: Array) -> Array:
@@ -228,12 +227,3 @@ def evidence(alarm: Alarm, most: int = 4) -> list[tuple[str, float]]:
         (NAMES[place], float(alarm.difference[place]))
         for place in np.argsort(-np.abs(alarm.difference))[:most]
     ]
-
-
-def middle(values: NDArray[np.floating]) -> Array:
-    """Take the median of each column, NaN where nothing was measured; numpy's own is slow with NaN."""
-    ordered = np.sort(values.astype(np.float64), axis=0)  # nan sorts last
-    counts = np.isfinite(values).sum(axis=0)
-    places = np.arange(values.shape[1])
-    low, high = np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, len(values) - 1)
-    return np.asarray((ordered[low, places] + ordered[high, places]) / 2, np.float64)
