@@ -66,6 +66,20 @@ def psi(now: Rows, then: Rows) -> float:
     return worst
 
 
+def mmd(now: Rows, then: Rows) -> float:
+    """Return the squared maximum mean discrepancy (Gretton et al. 2012), as `MMDDrift` of alibi-detect does.
+
+    Its own needs PyTorch or TensorFlow. Kernel: Gaussian, its width the median distance; unit: then's spread.
+    """
+    both = np.concatenate([now, then])[:, PEERS] / np.maximum(then[:, PEERS].std(axis=0), 1e-6)
+    apart = np.sum((both[:, None] - both) ** 2, axis=2)
+    kernel = np.exp(-apart / max(float(np.median(apart[apart > 0.0])), 1e-9)) if apart.any() else apart + 1.0
+    np.fill_diagonal(kernel, 0.0)
+    n, m = len(now), len(then)
+    within = kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1))
+    return float(within - 2.0 * kernel[:n, n:].mean())
+
+
 def peer_series(rows: Rows, score: Score, start: int) -> list[float]:
     return [score(rows[end - 10 : end], rows[end - 50 : end - 10]) for end in range(start + 1, len(rows) + 1)]
 
@@ -114,7 +128,7 @@ def table(name: str, delays: dict[tuple[str, int], list[int | None]], within: in
 
 
 def peers(every: list[Stream], run_length: float) -> None:
-    for name, score in (("z, brightness", z_brightness), ("KS", ks), ("PSI", psi)):
+    for name, score in (("z, brightness", z_brightness), ("KS", ks), ("PSI", psi), ("MMD", mmd)):
         clean = [np.array(peer_series(each.clean, score, BEFORE)) for each in every[::3]]
         limit = limit_for(clean, int(run_length))
         delays: dict[tuple[str, int], list[int | None]] = {}
