@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from bench.drift_peers import WARDLINE
 
-FILES = 60
+FILES = 20
 CALM = 1_360  # days of the VIX before the bank crisis that the peers' table takes for its reference
 QUARTER = 13 * 7 * 48  # half hours
 
