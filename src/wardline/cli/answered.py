@@ -144,13 +144,14 @@ def sums(answers: Answers, until: int, rungs: Sequence[str], centre: Sequence[fl
 
 def _added(rows: ir.Table, column: str, key: Any, classes: bool, centre: Sequence[float]) -> ir.Table:
     keyed = rows.mutate(key=key)
-    many = {"answered": keyed.count(), "labelled": keyed.count(where=keyed["has"])}
-    if classes:
-        many["right"] = keyed.count(where=keyed["right"])
-    else:
+    if not classes:
         keyed = keyed.mutate(**dict(zip(SUMS, _numbers(keyed, centre), strict=True)), scored=_scored(keyed))
-        many = {"answered": keyed.count(), "labelled": keyed.count(where=keyed["has"])}
-        many["right"] = keyed.count(where=keyed["scored"])
+    many = {
+        "answered": keyed.count(),
+        "labelled": keyed.count(where=keyed["has"]),
+        "right": keyed.count(where=keyed["right" if classes else "scored"]),
+    }
+    if not classes:
         for place, name in enumerate(SUMS):
             many[name] = keyed[name].sum(where=keyed["scored"])
             for other in SUMS[place:]:

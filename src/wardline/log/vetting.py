@@ -28,9 +28,7 @@ def vet(path: Path) -> None:
         parquet.check(path)
         return
     said = _tried(path)
-    if (
-        said is None
-    ):  # the child ended: a process of its own, which inherited nothing, tells what there is to tell
+    if said is None:  # the child ended: a process that inherited nothing tells what there is to tell
         parquet.probe(path)
     elif said:
         raise DamagedError(said)
