@@ -276,8 +276,11 @@ def _frozen(batch: Batch) -> tuple[Any, ...]:
 
 
 def _state(guard: Guard) -> str:
-    names = getattr(type(guard), "__slots__", None) or vars(guard)
-    return repr([getattr(guard, name) for name in names])
+    """Tell everything a guard holds: in slots, inherited ones too, and in its dictionary."""
+    slots = (vars(kind).get("__slots__", ()) for kind in type(guard).__mro__)
+    names = [name for each in slots for name in ((each,) if isinstance(each, str) else each)]
+    held = {name: getattr(guard, name) for name in names if not name.startswith("__")}
+    return repr(held | getattr(guard, "__dict__", {}))
 
 
 def _same(checked: Any, screened: Any) -> bool:
