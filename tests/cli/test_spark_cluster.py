@@ -50,9 +50,10 @@ class Cluster:
 
     def told(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._page}/json/").json()
+            answer = httpx.get(f"http://127.0.0.1:{self._page}/json/")
         except httpx.TransportError:
             return {}
+        found: dict[str, Any] = answer.json() if answer.is_success else {}  # no such page yet
         return found
 
     def stop(self) -> None:
