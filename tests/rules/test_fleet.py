@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,13 +101,18 @@ def test_the_page_about_all_replicas_reaches_the_owner_though_one_dies(tmp_path)
         assert alert["labels"]["reference"] == load(gate.reference_dir).id
         assert alert["annotations"]["runbook"] == "docs/runbooks/taxi.md"
 
-        found = {each["metric"]["feature"]: float(each["value"][1]) for each in query(port, PSI)}
-        for feature, expected in over_the_logs(replicas).items():
-            assert found[feature] == pytest.approx(expected, abs=0.01), feature
-        assert f"{found['distance']:.2f}"[:3] == alert["annotations"]["summary"].split("PSI ")[1][:3]
+        # The page may come before a rule has counted the last rows; then the figures are the log's.
+        expected = over_the_logs(replicas)
+        until(lambda: expected == pytest.approx(psis(port, expected), abs=0.01), 30)
+        assert float(re.search(r"PSI (\d+\.\d+)", alert["annotations"]["summary"])[1]) >= 0.25
 
 
 PSI = f'wardline:psi:{WINDOW}{{gate="taxi"}}'
+
+
+def psis(port, features):
+    found = {each["metric"]["feature"]: float(each["value"][1]) for each in query(port, PSI)}
+    return {name: found[name] for name in features}
 
 
 def total(port):
@@ -212,6 +218,7 @@ class Replica:
     def die(self):
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        until(lambda: not self._answers(), 30)  # its worker sees that it is alone, and ends
 
     def stop(self):
         if self._process is not None and self._process.poll() is None:
