@@ -23,6 +23,12 @@ FLEET = ""
 ENROL = 40
 """Frames after which a new camera is known well enough to be judged by its own."""
 
+SCENE = ("light.night", "scene.season")
+"""Kinds of change before the camera, not in it: told, but nobody is alarmed and nothing is held."""
+
+TOLD = ("identity.firmware",)
+"""A new name for what may do as before: somebody is told, nothing is held."""
+
 _KEPT = 40  # with more frames, an even subsample of them
 _EXPOSURE = Statistics._fields.index("exposure")
 _CHROMA = Statistics._fields.index("chroma")

@@ -11,10 +11,8 @@ import numpy as np
 from wardline.camera.events import Event, Evidence
 from wardline.camera.folder import Seen
 from wardline.stats.camera_change.hours import Change, Hours
+from wardline.stats.camera_change.series import LEVEL
 from wardline.stats.camera_change.template import LEARNED_S
-
-LEVEL = 0.015
-"""The chance of any such event in a folder of an unchanged camera; `series.runs` has the same."""
 
 
 class _Timed(NamedTuple):

@@ -9,13 +9,10 @@ import numpy as np
 
 from wardline.camera.folder import Refused, Seen
 from wardline.camera.grouping import Group
+from wardline.cameras import SCENE, TOLD
 from wardline.stats.image import Statistics
 
 Verdict = Literal["ok", "warn", "alert", "insufficient"]
-SCENE = ("light.night", "scene.season")
-"""What happens in front of a camera, not in it: told, and no reason for alarm."""
-
-_MILD = ("identity.firmware",)
 _WORDS = {
     "codec.requantised": "the files are compressed in another way",
     "isp.sharpening": "pictures are sharpened differently",
@@ -65,7 +62,7 @@ class Event(NamedTuple):
     @property
     def severity(self) -> str:
         """`info` for what happens before the camera, else how bad it is."""
-        return "info" if self.kind in SCENE else "warn" if self.kind in _MILD else "alert"
+        return "info" if self.kind in SCENE else "warn" if self.kind in TOLD else "alert"
 
 
 class Review(NamedTuple):

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.camera.days import of_days
-from wardline.camera.events import SCENE, Event, Evidence, Review, Verdict
+from wardline.camera.events import Event, Evidence, Review, Verdict
 from wardline.camera.folder import Refused, Seen
 from wardline.camera.grouping import HeaderRun, groups, header_runs, majority
-from wardline.cameras import mode_of
+from wardline.cameras import SCENE, mode_of
 from wardline.stats import codec
 from wardline.stats.camera_change import series, swap
 from wardline.stats.camera_change.vector import NAMES

@@ -31,14 +31,14 @@ def compared(files: Sequence[Path], asked: dict[str, Any]) -> Comparison:
     with parquet_of(files) as pair:
         one, other = (pq.read_schema(file) for file in pair)
         names = _names(files, (one, other), asked)
-        kept = [name for name in names if _countable(one.field(name).type)]
+        counting = [name for name in names if _countable(one.field(name).type)]
         with reading(files[0]):
-            profiles = freeze(pair[:1], kept)
-        counted = [Counted(name, name, profiles[name]) for name in kept]
+            profiles = freeze(pair[:1], counting)
+        counted = [Counted(name, name, profiles[name]) for name in counting]
         with progress("counting", asked["form"], 2 * len(counted)) as advance:
             counts, span = _counts(files, pair, counted, asked, advance)
         made = contrast(_sides(pair, asked), counts, counted, LIMITS, asked["level"], span=span)
-    dropped = [name for name in names if name not in kept]
+    dropped = [name for name in names if name not in counting]
     missing = [name for name in one.names if name not in other.names]
     made.notes.extend([f"left out: {', '.join(dropped)} (neither number nor category)"] if dropped else [])
     made.notes.extend(

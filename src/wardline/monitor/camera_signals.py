@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wardline.cameras import load
+from wardline.cameras import SCENE, load
 from wardline.errors import BundleError
 from wardline.health import Held
 from wardline.log.columns import Coded, Columns
@@ -18,7 +18,7 @@ from wardline.monitor import camera_state
 from wardline.monitor.budget import LOOK_S
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_pictures import pictures
-from wardline.monitor.cameras import COLUMNS, SCENE, Watch
+from wardline.monitor.cameras import COLUMNS, Watch
 from wardline.monitor.plan import Watched
 from wardline.monitor.signal import Signal, Standing
 from wardline.stats.image import Statistics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -91,7 +92,7 @@ def _change(held: _Change | None, hours: Hours) -> Change | None:
     difference = array(held.difference, np.float64, (len(NAMES),))
     sound(np.isfinite([*difference, held.at, held.since, held.score, held.fall]), "its change")
     sound(held.limit > 0.0 and 0 <= held.filter < len(hours.known.kinds), "its change")
-    sound(len(held.causes) > 1 and all(0.0 <= each <= 1.0 for _, each in held.causes), "its causes")
+    likely(held.causes)
     return Change(
         held.at, held.since, held.score, held.limit, held.fall, held.filter, held.slots, difference,
         held.causes,
@@ -107,3 +108,8 @@ def sound(holds: Any, what: str) -> None:
     """Raise ValueError where something does not hold."""
     if not np.all(holds):
         raise ValueError(f"{what} cannot be")
+
+
+def likely(causes: Sequence[tuple[str, float]]) -> None:
+    """Raise ValueError where an explanation has no second best, or a probability is none."""
+    sound(len(causes) > 1 and all(0.0 <= each <= 1.0 for _, each in causes), "its causes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from wardline.monitor import camera_slow_state
 from wardline.monitor.camera_habits import CameraEvent
-from wardline.monitor.camera_slow_state import SlowState, array, sound
+from wardline.monitor.camera_slow_state import SlowState, array, likely, sound
 from wardline.monitor.cameras import Camera, Watch
 from wardline.stats.camera_change.online import DIAGONAL, Alarm, Detector
 from wardline.stats.camera_change.vector import NAMES
@@ -160,12 +159,8 @@ def _detector(kept: _Kept) -> Detector:
     if (held := kept.standing) is not None:
         sound(held.since <= held.at <= kept.frames, "its change")
         sound(np.isfinite([held.score, held.threshold]) & (held.threshold > 0.0), "its change")
-        _likely(held.causes)
+        likely(held.causes)
         detector.standing = Alarm(
             held.at, held.since, held.score, held.threshold, _difference(held.difference), held.causes
         )
     return detector
-
-
-def _likely(causes: Sequence[tuple[str, float]]) -> None:
-    sound(len(causes) > 1 and all(0.0 <= each <= 1.0 for _, each in causes), "its causes")

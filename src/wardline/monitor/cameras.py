@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline.cameras import SCENE, TOLD
 from wardline.health import Held
 from wardline.monitor.camera_habits import CameraEvent, Habit, Range
 from wardline.monitor.camera_hours import Slow
@@ -29,12 +30,6 @@ STEP_S = 50.0
 The run length of alarms is declared in frames; this makes it one in three days of a camera or rarer. A
 camera of a frame a minute is judged by all of them, whatever its clock's jitter.
 """
-
-SCENE = ("light.night", "scene.season")
-"""What happens before the camera: nobody is alarmed, nothing is held."""
-
-TOLD = ("identity.firmware",)
-"""A new name for what may do as before: somebody is told, nothing is held."""
 
 
 class Camera:

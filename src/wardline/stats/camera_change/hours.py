@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, slot_of, toned
+from wardline.stats.camera_change.vector import furthest
 from wardline.stats.image import Statistics
 
 Array = NDArray[np.float64]
@@ -82,8 +83,7 @@ class Change(NamedTuple):
 
     def evidence(self, most: int = 4) -> list[tuple[str, float]]:
         """Name the statistics that lie furthest off, in this camera's spreads."""
-        order = np.argsort(-np.abs(self.difference))[:most]
-        return [(NAMES[place], float(self.difference[place])) for place in order]
+        return furthest(self.difference, NAMES, most)
 
 
 class Hours:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wardline.stats.camera_change.contrast import Array, Fleet, fleet, named
 from wardline.stats.camera_change.series import BOUND
-from wardline.stats.camera_change.vector import NAMES, vectors
+from wardline.stats.camera_change.vector import NAMES, furthest, vectors
 from wardline.stats.camera_change.window import AFTER, WIDTH, Window
 from wardline.stats.image import Statistics
 
@@ -223,7 +223,4 @@ def bounded(difference: Array) -> Array:
 
 def evidence(alarm: Alarm, most: int = 4) -> list[tuple[str, float]]:
     """Name the statistics that moved most, in units of how far this camera's steps usually go."""
-    return [
-        (NAMES[place], float(alarm.difference[place]))
-        for place in np.argsort(-np.abs(alarm.difference))[:most]
-    ]
+    return furthest(alarm.difference, NAMES, most)

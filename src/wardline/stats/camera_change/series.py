@@ -25,6 +25,10 @@ OUTDOORS = ("optics.dirt", "isp.tone", "isp.black_level", "geometry.view", "ligh
 """Changes that weather and light imitate: they must be this much less likely by chance."""
 
 WEATHER = 0.1
+
+LEVEL = 0.015
+"""The chance of any event in a folder of an unchanged camera."""
+
 _LOCAL = 10  # frames on either side of a boundary: a step is seen there too, a season is not
 _GRID = 48  # boundaries tried at first; the best is then moved frame by frame
 _MOST = 8  # runs that are told
@@ -48,7 +52,7 @@ class Run(NamedTuple):
 
 
 def runs(
-    rows: NDArray[np.floating], first: int = 0, known: Fleet | None = None, *, level: float = 0.015
+    rows: NDArray[np.floating], first: int = 0, known: Fleet | None = None, *, level: float = LEVEL
 ) -> list[Run]:
     """Find the runs that differ: rows are (n, statistics); the first `first` of them are held to be normal.
 
@@ -82,7 +86,7 @@ def held(
     stop: int,
     known: Fleet | None = None,
     *,
-    level: float = 0.015,
+    level: float = LEVEL,
 ) -> Run | None:
     """Judge a run whose place is known already, from its frames' headers; `None`: pixels show nothing."""
     known = known or fleet()

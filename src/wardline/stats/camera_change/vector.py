@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,3 +83,9 @@ def spread(steps: Array) -> Array:
     counts = np.isfinite(steps).sum(axis=0)
     middle = ordered[np.maximum(counts - 1, 0) // 2, np.arange(steps.shape[1])]
     return np.asarray(np.where(counts > 0, 1.4826 * np.nan_to_num(middle), 0.0), np.float64)
+
+
+def furthest(difference: Array, names: Sequence[str], most: int) -> list[tuple[str, float]]:
+    """Name the places of a difference that lie furthest off, and by how much."""
+    order = np.argsort(-np.abs(difference))[:most]
+    return [(names[place], float(difference[place])) for place in order]
