@@ -1,7 +1,7 @@
 """A simulated camera over a real picture: light, weather and moving things first, then one development.
 
-What a frame shows is a window of the picture, in light that wanders, with wind, passers-by,
-shade and haze: the nuisance. `Look` is how the camera develops it; a firmware update is another look.
+What a frame shows is a window of the picture, in light that wanders, with wind, passers-by, shade, and haze
+that veils what is far: the nuisance. `Look` is how the camera develops it; a firmware update is another look.
 Seeded throughout.
 """
 
@@ -107,6 +107,7 @@ class Scene:
         self.shade = rng.normal(0, 0.10, (4, 5))
         self.noise = rng.normal(0, 1, (shape[0] + 64, shape[1] + 64, 3)).astype(np.float32)
         spots = rng.random((9, 12)).astype(np.float32)
+        self.depth = _depth(shape, rng)
         self.smudge = cv2.resize(np.clip(spots * 3 - 1.9, 0, 1), shape[::-1], interpolation=cv2.INTER_CUBIC)
 
     def browned(self, share: float) -> Scene:
@@ -137,7 +138,7 @@ class Scene:
             seen = self._seen(look) * np.float32(np.exp(_GAMMA * gain))
             seen *= self._field()
             seen *= np.exp(_GAMMA * np.array([-warm - self.hue, 0, warm + self.hue], np.float32))
-            seen += np.float32(min(self.haze, 0.5)) * (200 - seen)
+            seen += (1 - np.exp(-np.float32(self.haze) * self.depth)) * (200 - seen)
             yield developed(seen, look, self._grain(look, gain), self.smudge)
 
     def _seen(self, look: Look) -> Picture:
@@ -215,3 +216,17 @@ def _fitting(picture: NDArray[np.uint8], shape: tuple[int, int]) -> Picture:
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how)
     return np.asarray(cv2.GaussianBlur(small.astype(np.float32), (0, 0), 0.55), np.float32)  # the lens
+
+
+def _depth(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
+    """Draw how far away each pixel is, as a share of the mean: the ground comes nearer below the horizon.
+
+    Haze veils by 1 - exp(-extinction x distance) (Koschmieder 1924): the foot of the picture hardly.
+    """
+    height, width = shape
+    horizon = rng.uniform(0.1, 0.45)
+    below = np.clip((np.linspace(0, 1, height) - horizon) / (1 - horizon), 0, 1)
+    ground = 1 / (1 + 12 * below)  # a plane seen from above it: distance goes as one over the angle
+    things = cv2.resize(rng.uniform(0.5, 1.5, (4, 5)), (width, height), interpolation=cv2.INTER_LINEAR)
+    far = ground[:, None] * things
+    return np.asarray(far / far.mean(), np.float32)[:, :, None]
