@@ -239,7 +239,9 @@ def test_a_clock_that_was_set_back_does_not_silence_a_camera() -> None:
     assert watch.cameras["field-1"].detector.frames == 40
 
 
-@pytest.mark.parametrize("what", ["times", "own", "judged", "settled", "upper", "open", "habits"])
+@pytest.mark.parametrize(
+    "what", ["times", "own", "judged", "settled", "together", "beyond", "open", "habits"]
+)
 def test_what_a_camera_cannot_hold_costs_that_camera_its_past_and_no_other(what: str) -> None:
     watch = Watch()
     for name in ("a", "b"):
@@ -247,11 +249,18 @@ def test_what_a_camera_cannot_hold_costs_that_camera_its_past_and_no_other(what:
     held = msgspec.msgpack.decode(packed(watch))
     camera, nan = held["cameras"][0], float("nan")
     damage: dict[str, Any] = {
-        "times": lambda: camera["times"].append(nan),
-        "own": lambda: camera.update(upper=np.full(len(camera["upper"]) // 4, -1.0, np.float32).tobytes()),
+        "times": lambda: camera.update(times=np.full(3, nan).tobytes()),
+        "own": lambda: camera["unrest"].update(
+            variances=np.full(len(Statistics._fields), -1.0, np.float32).tobytes()
+        ),
         "judged": lambda: camera.update(judged=10**6),
         "settled": lambda: camera.update(rows=camera["rows"][:-4]),
-        "upper": lambda: camera["slow"].update(upper=camera["slow"]["upper"][:-8] + b"\xff" * 8),
+        "together": lambda: camera["slow"]["unrest"].update(
+            correlations=np.full(300, -32_000, np.int16).tobytes()
+        ),
+        "beyond": lambda: camera["unrest"].update(
+            correlations=b"\0\x80" + camera["unrest"]["correlations"][2:]
+        ),
         "open": lambda: camera.update(
             open=msgspec.to_builtins(CameraEvent("b", "sensor.noise", 1.0, 0.0, 0.9, rate=1e-6))
         ),

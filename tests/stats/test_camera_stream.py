@@ -66,10 +66,10 @@ def test_a_step_is_learned_from_only_when_it_is_past() -> None:
     rows, detector = stream(600, 2, shift, 500), Detector()
     for row in rows[:500]:
         assert detector.update(row) is None
-    before = detector.upper.copy()
+    before = detector.unrest.covariance
     alarm = next(found for row in rows[500:] if (found := detector.update(row)) is not None)
     assert alarm.since < 500 <= alarm.at
-    assert np.abs(detector.upper - before).max() < 0.1 * np.abs(before).max()
+    assert np.abs(detector.unrest.covariance - before).max() < 0.1 * np.abs(before).max()
 
 
 @pytest.mark.parametrize(("until", "learned"), [(162, True), (300, False)])

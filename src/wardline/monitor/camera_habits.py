@@ -46,6 +46,8 @@ class CameraEvent(msgspec.Struct, frozen=True):
 class Habit:
     """What a camera was seen to write: a few values. Where most are new there is no habit to break."""
 
+    __slots__ = ("frames", "fresh", "kind", "known", "open", "subject")
+
     def __init__(self, kind: str, subject: str) -> None:
         self.kind, self.subject = kind, subject
         self.known: list[Any] = []
@@ -86,6 +88,8 @@ class Habit:
 
 class Range(Habit):
     """The lowest and highest level of compression a camera was seen to write; rate control moves there."""
+
+    __slots__ = ()
 
     def _told(self) -> list[Any]:
         return self.known

@@ -13,6 +13,8 @@ from wardline.stats.camera_change.hours import Change, Hours
 class Slow:
     """Follows tone and colour of one camera over hours; `open` is the change that stands."""
 
+    __slots__ = ("hours", "open")
+
     def __init__(self) -> None:
         self.hours = Hours()
         self.open: CameraEvent | None = None

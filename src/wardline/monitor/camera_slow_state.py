@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -13,6 +13,19 @@ from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_hours import Slow
 from wardline.stats.camera_change.hours import Change, Hours
 from wardline.stats.camera_change.template import NAMES
+from wardline.stats.camera_change.unrest import Unrest
+
+
+class Unrested(msgspec.Struct):
+    """`Unrest` of one camera."""
+
+    variances: bytes
+    correlations: bytes
+
+    @classmethod
+    def of(cls, unrest: Unrest) -> Self:
+        """Write it."""
+        return cls(unrest.variances.tobytes(), unrest.correlations.tobytes())
 
 
 class _Change(msgspec.Struct):
@@ -36,7 +49,7 @@ class SlowState(msgspec.Struct):
     moment: bytes
     learned: int
     first: int
-    upper: bytes
+    unrest: Unrested
     looks: int
     waiting: bytes
     slot: int
@@ -54,7 +67,7 @@ def kept(slow: Slow) -> SlowState:
     standing = None if change is None else _Change(*change[:7], change.difference.tobytes(), change.causes)
     return SlowState(
         template.slots.tobytes(), template.window.tobytes(), template.normal.tobytes(),
-        template.moment.tobytes(), template.learned, template.first, hours.upper.tobytes(), hours.looks,
+        template.moment.tobytes(), template.learned, template.first, Unrested.of(hours.unrest), hours.looks,
         hours.waiting.tobytes(), hours.slot, hours.frames, hours.sums.tobytes(), hours.counts.tobytes(),
         hours.quiet, standing, slow.open,
     )  # fmt: skip
@@ -71,7 +84,8 @@ def restored(held: SlowState, camera: str) -> Slow:
         setattr(template, name, array(getattr(held, name), np.float32, was.shape))
         sound(np.isfinite(getattr(template, name)), "its days")
     template.learned, template.first = held.learned, held.first
-    for name in ("upper", "sums", "counts"):
+    unrested(hours.unrest, held.unrest)
+    for name in ("sums", "counts"):
         was = getattr(hours, name)
         setattr(hours, name, array(getattr(held, name), was.dtype, was.shape))
         sound(np.isfinite(getattr(hours, name)), f"its {name}")
@@ -97,6 +111,14 @@ def _change(held: _Change | None, hours: Hours) -> Change | None:
         held.at, held.since, held.score, held.limit, held.fall, held.filter, held.slots, difference,
         held.causes,
     )  # fmt: skip
+
+
+def unrested(unrest: Unrest, held: Unrested) -> None:
+    """Read it back; ValueError where a variance is nought or a correlation beyond one."""
+    unrest.variances = array(held.variances, np.float32, unrest.variances.shape)
+    unrest.correlations = array(held.correlations, np.int16, unrest.correlations.shape)
+    sound(np.isfinite(unrest.variances) & (unrest.variances > 0.0), "its unrest")
+    sound(unrest.correlations > np.iinfo(np.int16).min, "its unrest")
 
 
 def array(data: bytes, kind: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:

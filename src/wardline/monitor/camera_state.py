@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from wardline.monitor import camera_slow_state
 from wardline.monitor.camera_habits import CameraEvent
-from wardline.monitor.camera_slow_state import SlowState, array, likely, sound
+from wardline.monitor.camera_slow_state import SlowState, Unrested, array, likely, sound, unrested
 from wardline.monitor.cameras import Camera, Watch
-from wardline.stats.camera_change.online import DIAGONAL, Alarm, Detector
+from wardline.stats.camera_change.online import Alarm, Detector
 from wardline.stats.camera_change.vector import NAMES
 from wardline.stats.camera_change.window import AFTER, BEFORE
 from wardline.stats.image import Statistics
@@ -43,7 +43,7 @@ class _Kept(msgspec.Struct):
     """One camera."""
 
     camera: str
-    times: list[float]
+    times: bytes
     rows: bytes
     pairs: bytes
     leaving: bytes
@@ -51,7 +51,7 @@ class _Kept(msgspec.Struct):
     frames: int
     filled: int
     judged: int
-    upper: bytes
+    unrest: Unrested
     waiting: bytes
     loud: bytes
     before: bytes
@@ -99,9 +99,9 @@ def _kept(name: str, camera: Camera) -> _Kept:
     window, alarm = detector.window, detector.standing
     standing = None if alarm is None else _Standing(*alarm[:4], alarm.difference.tobytes(), alarm.causes)
     return _Kept(
-        name, camera.times, window.rows.tobytes(), window.pairs.tobytes(), window.leaving.tobytes(),
+        name, camera.times.tobytes(), window.rows.tobytes(), window.pairs.tobytes(), window.leaving.tobytes(),
         window.odd, detector.frames, window.filled, detector.judged,
-        detector.upper.tobytes(), detector.waiting.tobytes(), detector.loud.tobytes(),
+        Unrested.of(detector.unrest), detector.waiting.tobytes(), detector.loud.tobytes(),
         detector.before.tobytes(), standing,
         [_Habit(habit.known, habit.frames, habit.fresh, habit.open) for habit in camera.habits],
         camera.open, b"" if camera.moved is None else camera.moved.tobytes(), camera.last,
@@ -111,8 +111,9 @@ def _kept(name: str, camera: Camera) -> _Kept:
 
 def _camera(kept: _Kept) -> Camera:
     camera = Camera()
-    sound(np.isfinite([*kept.times, kept.last or 0.0]), "its times")
-    camera.times, camera.last = kept.times, kept.last
+    camera.times.frombytes(kept.times)
+    sound(np.isfinite([*camera.times, kept.last or 0.0]), "its times")
+    camera.last = kept.last
     camera.open = _event(kept.open, kept.camera)
     camera.moved = _difference(kept.moved) if kept.moved else None
     for habit, held in zip(camera.habits, kept.habits, strict=True):
@@ -147,11 +148,9 @@ def _detector(kept: _Kept) -> Detector:
     detector.waiting = array(kept.waiting, np.float16, (-1, _F))
     detector.before = array(kept.before, np.float32, detector.before.shape)
     detector.loud = array(kept.loud, np.float64, detector.loud.shape)
-    detector.upper = array(kept.upper, np.float32, detector.upper.shape)
+    unrested(detector.unrest, kept.unrest)
     sound(len(detector.waiting) <= AFTER and np.isfinite(detector.waiting).all(), "its last steps")
-    sound(np.isfinite(detector.upper), "its unrest")
-    for each in (detector.upper[DIAGONAL], detector.loud):
-        sound(np.isfinite(each) & (each > 0.0), "its unrest")
+    sound(np.isfinite(detector.loud) & (detector.loud > 0.0), "its unrest")
     sound(0 <= kept.filled <= AFTER + BEFORE, "its frames")
     sound(0 <= kept.judged <= kept.frames, "its frames")
     detector.frames, detector.judged = kept.frames, kept.judged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -33,7 +34,9 @@ camera of a frame a minute is judged by all of them, whatever its clock's jitter
 
 
 class Camera:
-    """One camera's state: under 16 KiB, and 18 once it has changed."""
+    """One camera's state, under 16 KiB."""
+
+    __slots__ = ("detector", "habits", "last", "moved", "open", "slow", "times")
 
     def __init__(self) -> None:
         self.detector = Detector()
@@ -42,7 +45,7 @@ class Camera:
             Habit("codec.requantised", "encoder"), Habit("identity.firmware", "firmware"),
             Habit("geometry.resolution", "size"), Range("codec.requantised", "level"),
         )  # fmt: skip
-        self.times: list[float] = []  # of the frames whose pixels were looked at
+        self.times = array("d")  # of the frames whose pixels were looked at
         self.last: float | None = None
         self.open: CameraEvent | None = None
         self.moved: NDArray[np.float64] | None = None
@@ -90,7 +93,7 @@ class Camera:
         """Whether a frame's pixels are to be looked at; a clock that was set back starts anew."""
         if self.times and 0.0 <= at - self.times[-1] < STEP_S:
             return False
-        self.times = [*self.times[-15:], at]
+        self.times = array("d", [*self.times[-15:], at])
         return True
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, slot_of, toned
+from wardline.stats.camera_change.unrest import Unrest
 from wardline.stats.camera_change.vector import furthest
 from wardline.stats.image import Statistics
 
@@ -29,7 +30,6 @@ _CAPPED = 3.0  # spreads beyond which hours do not make the camera more restless
 _STEP = 6.0  # spreads beyond which one statistic says no more
 _UNSURE = 0.03  # that it is none of what was taught, shared out
 _OVER = 0.5  # of the limit: below it hours are as before
-_UPPER = np.triu_indices(len(NAMES))
 
 
 class Taught(NamedTuple):
@@ -97,10 +97,15 @@ class Hours:
     was not seen before looks like a black level.
     """
 
+    __slots__ = (
+        "counts", "frames", "known", "looks", "quiet", "slot", "standing", "sums", "template", "unrest",
+        "waiting",
+    )  # fmt: skip
+
     def __init__(self, known: Taught | None = None) -> None:
         self.known = known or taught()
         self.template = Template()
-        self.upper = np.eye(len(NAMES), dtype=np.float32)[_UPPER]
+        self.unrest = Unrest(np.eye(len(NAMES)))  # of its hours, in the fleet's units
         self.looks = 0
         self.waiting = np.zeros((0, len(NAMES)), np.float16)
         self.slot, self.frames = 0, 0
@@ -142,9 +147,7 @@ class Hours:
     @property
     def spread(self) -> Array:
         """How this camera's hours lie off and go together, (A, A), in the fleet's units."""
-        whole = np.empty((len(NAMES), len(NAMES)))
-        whole[_UPPER] = whole.T[_UPPER] = self.upper
-        return whole
+        return self.unrest.covariance
 
     @property
     def unit(self) -> Array:
@@ -153,7 +156,7 @@ class Hours:
 
     @property
     def _own(self) -> Array:
-        return np.asarray(self.upper[_UPPER[0] == _UPPER[1]], np.float64)
+        return np.asarray(self.unrest.variances, np.float64)
 
     def scores(self, apart: Array) -> Array:
         """Ask every matched filter how many spreads long (A,) is in its direction, in the fleet's units."""
@@ -172,8 +175,7 @@ class Hours:
             bound = _CAPPED * np.sqrt(self._own)
             seen = np.clip(self.waiting[0], -bound, bound)
             self.looks = min(self.looks + 1, _MEMORY)
-            step = np.outer(seen, seen)[_UPPER] - self.upper
-            self.upper += (step / (_PRIOR + self.looks)).astype(np.float32)
+            self.unrest.learn(seen, 1.0 / (_PRIOR + self.looks))
             self.waiting = self.waiting[1:]
         self.waiting = np.vstack([self.waiting, apart.astype(np.float16)])
 

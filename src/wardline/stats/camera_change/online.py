@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wardline.stats.camera_change.contrast import Array, Fleet, fleet, named
 from wardline.stats.camera_change.series import BOUND
+from wardline.stats.camera_change.unrest import Unrest
 from wardline.stats.camera_change.vector import NAMES, furthest, vectors
 from wardline.stats.camera_change.window import AFTER, WIDTH, Window
 from wardline.stats.image import Statistics
@@ -23,10 +24,6 @@ FIRST = 50
 """Frames that must be there before anything is judged, and after an alarm again."""
 
 _F = WIDTH
-DIAGONAL = np.arange(_F) * (2 * _F + 1 - np.arange(_F)) // 2
-"""Where each statistic's own unrest stands in `Detector.upper`."""
-
-_UPPER = np.triu_indices(_F)  # half of a symmetric matrix is enough
 _MEMORY = 500  # frames by which a camera's own restlessness is known
 _PRIOR = 100  # frames that the fleet's is worth
 _SOON = 60  # frames that the fleet's loudness is worth
@@ -72,18 +69,20 @@ class Detector:
 
     Choose it for frames of one place at a steady rate; decimate a fast camera first, for a run length in
     frames is short in time there. The step from the last eighty frames to the last ten is held against how
-    this camera's steps usually go and hang together (`upper`, learned as it watches), by matched filters
+    this camera's steps usually go and hang together (`unrest`, learned as it watches), by matched filters
     (Turin 1960) for sharpness, noise, compression, focus, size and night, each by how loud it usually is
     here. It needs fifty frames to begin, and as many after an alarm; of a camera it has just met it expects
     more unrest than of one it has seen for a few hundred frames. Tone and colour it does not see. `standing`
     is the last alarm as the frames since then have it; it is let go of where they do not bear it out.
     """
 
+    __slots__ = ("before", "frames", "judged", "known", "loud", "standing", "unrest", "waiting", "window")
+
     def __init__(self, known: Fleet | None = None) -> None:
         self.known = known or fleet()
         self.window = Window()
         self.frames = self.judged = 0
-        self.upper = self.known.together[_UPPER].astype(np.float32)  # of how its steps hang together
+        self.unrest = Unrest(self.known.together)  # of its steps
         self.loud = np.full(len(self.known.quick), _UNKNOWN)
         self.waiting = np.zeros((0, _F), np.float16)
         self.before = np.zeros(_F, np.float32)  # the middle of the frames before the last alarm
@@ -131,8 +130,7 @@ class Detector:
     def _learn(self, difference: Array, usual: Array, weights: Array) -> None:
         self.judged += 1
         capped = np.clip(difference, -_CAPPED * usual, _CAPPED * usual)
-        apart = capped[_UPPER[0]] * capped[_UPPER[1]] - self.upper
-        self.upper += (apart / min(_PRIOR + self.judged, _MEMORY)).astype(np.float32)
+        self.unrest.learn(capped, 1.0 / min(_PRIOR + self.judged, _MEMORY))
         found = self._found(difference, usual, weights)
         louder = np.minimum(found**2, _LOUD**2 * self.loud) - self.loud
         self.loud += louder / min(_SOON + self.judged, _MEMORY)
@@ -142,8 +140,7 @@ class Detector:
 
         How steps hang together is the fleet's at first and more and more this camera's own.
         """
-        own = np.empty((_F, _F))
-        own[_UPPER] = own.T[_UPPER] = self.upper
+        own = self.unrest.covariance
         usual = np.sqrt(np.maximum(np.diag(own), _LEAST))
         share = max(_PRIOR / (_PRIOR + self.judged), _FLEETS)
         together = (1.0 - share) * own / np.outer(usual, usual) + share * self.known.together
@@ -212,8 +209,9 @@ class Detector:
     @property
     def size(self) -> int:
         """Bytes that one camera's state takes."""
-        kept = self.window.rows, self.window.pairs, self.window.leaving
-        return sum(each.nbytes for each in (*kept, self.upper, self.waiting, self.loud, self.before)) + 400
+        window, unrest = self.window, self.unrest
+        kept = window.rows, window.pairs, window.leaving, unrest.variances, unrest.correlations
+        return sum(each.nbytes for each in (*kept, self.waiting, self.loud, self.before)) + 400
 
 
 def bounded(difference: Array) -> Array:

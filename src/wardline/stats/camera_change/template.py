@@ -82,6 +82,8 @@ class Template:
     (recursive least squares), so that a season is followed.
     """
 
+    __slots__ = ("first", "learned", "moment", "normal", "slots", "window")
+
     def __init__(self) -> None:
         wide = 2 * _TURNS + 1
         self.slots = np.zeros(0, np.int32)

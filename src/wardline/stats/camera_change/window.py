@@ -23,6 +23,8 @@ class Window:
     frame. `filled` frames count; those from before a `restart` do not.
     """
 
+    __slots__ = ("filled", "leaving", "odd", "pairs", "rows")
+
     def __init__(self) -> None:
         self.rows = np.full((_RECENT, WIDTH), np.nan, np.float16)
         self.pairs = np.full(((BEFORE - _RECENT + AFTER) // 2, WIDTH), np.nan, np.float16)

@@ -1,0 +1,66 @@
+"""How far one camera's steps usually go and how they hang together, learned as it is watched."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_WHOLE = 32_767  # a correlation of one
+_CALMEST = 1e-6  # variance under which a statistic that is never measured does not fall
+
+
+class Unrest:
+    """A covariance that forgets, (F, F), in two bytes an entry.
+
+    Choose it where many cameras are to be held in memory. It is kept as variances and as correlations in
+    whole 32,767ths: even steps, for each look moves a correlation by some 2,000ths, which half precision
+    rounds away where the correlation is high.
+    """
+
+    __slots__ = ("correlations", "variances")
+
+    def __init__(self, covariance: Array) -> None:
+        self.variances = np.diag(covariance).astype(np.float32)
+        self._keep(covariance.take(_places(len(covariance))[0]))
+
+    @property
+    def covariance(self) -> Array:
+        """The whole of it, (F, F)."""
+        wide, deviations = len(self.variances), self._deviations
+        whole = np.eye(wide)
+        above, below = _places(wide)
+        together = self.correlations / _WHOLE
+        whole.put(above, together)
+        whole.put(below, together)
+        return whole * np.outer(deviations, deviations)
+
+    def learn(self, seen: Array, share: float) -> None:
+        """Let one step (F,) count for this share of what is known."""
+        together = self.correlations * (_pairs(self._deviations) / _WHOLE)
+        together += share * (_pairs(seen) - together)
+        self.variances += (share * (seen**2 - self.variances)).astype(np.float32)
+        np.maximum(self.variances, _CALMEST, out=self.variances)
+        self._keep(together)
+
+    @property
+    def _deviations(self) -> Array:
+        return np.sqrt(self.variances.astype(np.float64))
+
+    def _keep(self, together: Array) -> None:
+        self.correlations = np.rint(together * (_WHOLE / _pairs(self._deviations))).astype(np.int16)
+
+
+def _pairs(values: Array) -> Array:
+    """Multiply each by each that stands behind it."""
+    return np.outer(values, values).take(_places(len(values))[0])
+
+
+@lru_cache(4)
+def _places(wide: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Name the places above a symmetric matrix' diagonal, and those below that say the same."""
+    one, other = np.triu_indices(wide, 1)
+    return one * wide + other, other * wide + one
