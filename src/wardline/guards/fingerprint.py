@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
-from wardline.cameras import Cameras, named
+from wardline.cameras import Cameras
 from wardline.guard import judge
 from wardline.guards._camera import cameras_of, header_of, of_frame
 from wardline.inference import Inference
@@ -44,7 +44,7 @@ class Fingerprint:
         camera, header = of_frame(self._cameras, inference), header_of(inference)
         changes: list[codec.Change] = []
         if camera is not None and header is not None:
-            changes = codec.novelty(camera.known, named(header, inference.row.firmware))
+            changes = codec.novelty(camera.known, header, inference.row.firmware)
         if not changes:
             return judge(self, 0.0, warn=1.0, block=2.0, reason="codec.requantised")
         worst = next((each for each in changes if each.cause in self.block), changes[0])

@@ -8,7 +8,7 @@ from typing import ClassVar
 from wardline.cameras import background_of
 from wardline.guards._camera import UP, AgainstCamera, Strange, Table, of_frame
 from wardline.inference import Inference
-from wardline.stats.image import agreement, shift, view
+from wardline.stats.image import agreement, shift, structure, view
 from wardline.verdict import Finding
 
 _MOVED = 0.5  # likeness after moving it back from which the view has moved rather than been covered
@@ -38,13 +38,12 @@ class Occlusion(AgainstCamera):
         background = background_of(camera) if camera is not None else None
         if camera is None or background is None or sampled is None:
             return self.told(found)
-        seen = view(sampled)
-        alike = agreement(seen, background)
+        alike = agreement(structure(sampled), background)
         missing = (camera.likeness - alike) / camera.likeness
         if not missing > max(found.score, 0.0):
             return self.told(found)
         cause = "optics.dirt"
         if self.warn is not None and missing >= self.warn and alike < _MOVED:
-            cause = "geometry.view" if shift(seen, background).likeness > _MOVED else cause
+            cause = "geometry.view" if shift(view(sampled), background).likeness > _MOVED else cause
         expected = f"agreement of {camera.likeness:.2f} or more"
         return self.told(Strange(missing, cause, "background", alike, expected))

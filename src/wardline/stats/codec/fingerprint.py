@@ -125,17 +125,21 @@ def learn(headers: Iterable[Header], known: Known = Known()) -> Known:  # noqa: 
     return Known(kinds, tuple(shapes), makers, software, sizes, frames)
 
 
-def novelty(known: Known, header: Header) -> list[Change]:
-    """Say what this frame shows that its camera never did; empty where nothing is new, or nothing known."""
+def novelty(known: Known, header: Header, firmware: str = "") -> list[Change]:
+    """Say what this frame shows that its camera never did; empty where nothing is new, or nothing known.
+
+    A `firmware` that the camera declares stands in for the software that its files name.
+    """
     if not known.frames:
         return []
     exif, found = header.exif, []
+    software = firmware or exif.software
     kind, maker = kind_of(header), (exif.make, exif.model, exif.lens, exif.serial)
     if maker not in known.makers:
         found.append(Change("identity.model", "exif", _words(maker), _words(known.makers[0])))
-    if exif.software not in known.software:
+    if software not in known.software:
         expected = known.software[0] or "no software named"
-        found.append(Change("identity.firmware", "software", exif.software or "none", expected))
+        found.append(Change("identity.firmware", "software", software or "none", expected))
     if (header.width, header.height) not in known.sizes and len(known.sizes) < _MOST:  # crops have any size
         width, height = known.sizes[0]
         seen = f"{header.width}x{header.height}"
@@ -157,18 +161,20 @@ def _unlikely(shapes: Sequence[Shape], header: Header) -> tuple[str, str] | None
     if table is None or not shapes:
         return None
     curve, level = table
-    observed = f"libjpeg's at quality {level:.0f}" if not curve else f"an own table of level {level:.2f}"
-    same = [each for each in shapes if _alike(each.curve, curve)]
-    if not same:
-        return observed, " or ".join(_shape_words(each) for each in shapes[:3])
-    shape = same[0]
+    shape = next((each for each in shapes if _alike(each.curve, curve)), None)
+    if shape is None:
+        return _table_words(curve, level), " or ".join(_shape_words(each) for each in shapes[:3])
     slack = max(_SLACK * (shape.high - shape.low), 0.02)
     steady = shape.levels == 1 and shape.frames >= STEADY
     if shape.levels == 1 and not steady:
         slack = math.inf  # too few frames to say that it has no rate control
     if shape.low - slack <= level <= shape.high + slack:
         return None
-    return observed, _shape_words(shape)
+    return _table_words(curve, level), _shape_words(shape)
+
+
+def _table_words(curve: tuple[float, ...], level: float) -> str:
+    return f"an own table of level {level:.2f}" if curve else f"libjpeg's at quality {level:.0f}"
 
 
 def _with(seen: tuple[T, ...], new: T) -> tuple[T, ...]:

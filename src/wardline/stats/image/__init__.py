@@ -13,7 +13,7 @@ from wardline.stats.image.detail import detail
 from wardline.stats.image.noise import noise
 from wardline.stats.image.sample import LEAST_HEIGHT, LEAST_WIDTH, Frame, Sample, sample, steps_of
 from wardline.stats.image.tone import colour, tone
-from wardline.stats.image.view import View, agreement, shift, view
+from wardline.stats.image.view import View, agreement, shift, structure, view
 
 __all__ = [
     "LEAST_HEIGHT",
@@ -27,6 +27,7 @@ __all__ = [
     "sample",
     "shift",
     "statistics",
+    "structure",
     "view",
 ]
 

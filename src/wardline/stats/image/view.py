@@ -36,18 +36,27 @@ def view(sampled: Sample) -> NDArray[np.float32]:
     Light from another side moves it somewhat, brightness and tone hardly. Averages of views are a
     background.
     """
+    found = structure(sampled)
+    spread = math.sqrt(float(np.vdot(found, found)) / found.size)
+    return np.asarray(found / np.float32(max(spread, _GRAIN)), np.float32)
+
+
+def structure(sampled: Sample) -> NDArray[np.float32]:
+    """Return a view before it is brought to one size: enough for `agreement`, which knows none."""
     small = bytes_of(cv2.resize(sampled.luma, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_LINEAR))
-    logs = _LOGS.take(small)
-    structure = logs - _slow(_HEIGHT) @ logs @ _slow(_WIDTH).T
-    spread = math.sqrt(float(np.vdot(structure, structure)) / structure.size)
-    return np.asarray(structure / np.float32(max(spread, _GRAIN)), np.float32)
+    logs = np.asarray(cv2.LUT(small, _LOGS), np.float32)
+    down, across = _slow()
+    return np.asarray(logs - down @ logs @ across, np.float32)
 
 
-@lru_cache(2)
-def _slow(length: int) -> NDArray[np.float32]:
-    """Return the matrix that blurs along one side: at this size faster than a filter."""
+@lru_cache(1)
+def _slow() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the matrices that blur down and across when multiplied: at this size faster than a filter."""
     kernel = (1, 2 * round(3 * _BLUR) + 1)
-    return np.asarray(cv2.GaussianBlur(np.eye(length, dtype=np.float32), kernel, _BLUR), np.float32)
+    down, across = (
+        cv2.GaussianBlur(np.eye(side, dtype=np.float32), kernel, _BLUR) for side in (_HEIGHT, _WIDTH)
+    )
+    return np.asarray(down, np.float32), np.ascontiguousarray(across.T, np.float32)
 
 
 def agreement(seen: NDArray[np.float32], background: NDArray[np.float32]) -> float:
