@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from tests.examples import Limit, MemorySink, Opened, declared_pair, doubling
+from tests.waiting import until
 from wardline import Action, Chain, Finding, Inference, Python, Risk, Rule, Settings, Stage, judge
 from wardline.bound import Bound, Watch, settle
 from wardline.errors import GuardTimeoutError
 from wardline.inference import Batch, Screened
 
-SOON = Settings(guard_s=0.05)
+SOON = Settings(guard_s=0.4)  # far longer than any guard here takes that does not hang
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,9 @@ def test_what_hangs_where_python_cannot_interrupt_is_told_stuck() -> None:
 
     thread = threading.Thread(target=hang)
     thread.start()
-    end = time.monotonic() + 10
-    while not bound.stuck and time.monotonic() < end:
-        returned.wait(0.005)
-    assert bound.stuck
+    until(lambda: bound.stuck)
+    assert not returned.is_set()
     release.set()
     thread.join()
-    end = time.monotonic() + 10
-    while bound.stuck and time.monotonic() < end:
-        threading.Event().wait(0.005)
-    assert not bound.stuck
+    until(lambda: not bound.stuck)
+    assert returned.is_set()

@@ -102,8 +102,8 @@ def test_a_patient_source_waits_for_room_and_loses_nothing() -> None:
     slot = Slot(1, "wait")
     feeder = threading.Thread(target=lambda: [slot.put(Shot(b"", str(n))) for n in range(20)])
     feeder.start()
-    taken = [slot.take(5.0) for _ in range(20)]
-    feeder.join(5.0)
+    taken = [slot.take(120.0) for _ in range(20)]
+    feeder.join(120.0)
     assert [shot.name for shot in taken if shot is not None] == [str(n) for n in range(20)]
     assert (slot.dropped, len(slot)) == (0, 0)
 
@@ -181,7 +181,7 @@ def test_a_loop_that_is_killed_while_it_forwards_loses_and_doubles_nothing(tmp_p
     command = [sys.executable, "-c", ENDLESS, str(home), str(away)]
     loop = subprocess.Popen(command, cwd=PHOTOS.parents[3], stderr=subprocess.PIPE)
     try:
-        until(lambda: len(list(away.rglob("*.parquet"))) > 3, 60)
+        until(lambda: len(list(away.rglob("*.parquet"))) > 3)
     finally:
         loop.kill()
         loop.communicate()

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.frames import jpeg, scene, shot
-from tests.ui.test_browser import FLAGS
+from tests.ui.browser import browsing
 from wardline.camera.folder import Seen
 from wardline.cli.camera import camera
 from wardline.cli.camera_plots import moments
@@ -98,13 +98,10 @@ def test_what_moved_most_is_drawn_first_though_only_headers_speak_of_it(folder: 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_telephone_and_the_night(folder: Path, tmp_path: Path, scheme: Any) -> None:
-    from playwright.sync_api import sync_playwright
-
     out = tmp_path / "page.html"
     CliRunner().invoke(camera, [str(folder), "--format", "html", "--out", str(out)])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        tab = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme).new_page()
+    with browsing(viewport={"width": 390, "height": 800}, color_scheme=scheme) as seen:
+        tab = seen.tab
         tab.goto(out.as_uri())
         assert tab.evaluate("document.documentElement.scrollWidth") == 390  # nothing hangs out at the side
         ground, text = (
@@ -119,7 +116,6 @@ def test_the_page_fits_a_telephone_and_the_night(folder: Path, tmp_path: Path, s
         box = tab.locator(".strip img").first.bounding_box()
         assert box is not None
         assert box["width"] > 100
-        browser.close()
 
 
 def test_frames_stand_by_their_time_unless_a_gap_would_push_them_to_the_edges() -> None:

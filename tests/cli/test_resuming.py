@@ -23,17 +23,28 @@ from wardline.cli.resuming import STALE_S, Kept
 
 ROOT = Path(__file__).parents[2]
 SLOWLY = """
-import sys
+import sys, threading
 from wardline.cli import cli, counting, resuming
 counting.AT_ONCE, resuming.PART_ROWS, resuming.AFTER_S = 1, 100, 0.0
-cli(sys.argv[1:])
+PARTS, *asked = sys.argv[1:]
+put, counted = resuming.Kept.put, []
+
+def counting_them(self, part, rows):
+    put(self, part, rows)
+    counted.append(part)
+    if len(counted) >= int(PARTS):
+        threading.Event().wait()
+
+resuming.Kept.put = counting_them
+cli(asked)
 """
+PARTS = 8  # counted before an audit that is to be killed stands still; there are many more
 
 
-def slowly(home: Path, *arguments: str, command: str) -> subprocess.Popen[str]:
-    """A real audit, of parts so small that there are many of them."""
+def slowly(home: Path, parts: int, *arguments: str, command: str) -> subprocess.Popen[str]:
+    """A real audit, of parts so small that there are many of them; after `parts` of them it stands still."""
     return subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, command, *arguments, "--format", "json"],
+        [sys.executable, "-c", SLOWLY, str(parts), command, *arguments, "--format", "json"],
         cwd=ROOT, env={**os.environ, "WARDLINE_HOME": str(home)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -41,10 +52,10 @@ def slowly(home: Path, *arguments: str, command: str) -> subprocess.Popen[str]:
 
 def killed(home: Path, folder: Path, *arguments: str, command: str = "drift") -> Path:
     """Begin an audit, kill it once some of it is counted, and return what it left."""
-    audit = slowly(home, *arguments, command=command)
+    audit = slowly(home, PARTS, *arguments, command=command)
     try:
-        left: Path = until(lambda: next(folder.glob("*.jsonl"), None), 60)
-        until(lambda: left.read_text().count("\n") > 6, 60)
+        left: Path = until(lambda: next(folder.glob("*.jsonl"), None))
+        until(lambda: left.read_text().count("\n") > PARTS)
     finally:
         audit.kill()
         audit.communicate()
@@ -53,8 +64,8 @@ def killed(home: Path, folder: Path, *arguments: str, command: str = "drift") ->
 
 
 def finished(home: Path, *arguments: str) -> tuple[dict[str, object], str]:
-    audit = slowly(home, *arguments, command="drift")
-    told, said = audit.communicate(timeout=120)
+    audit = slowly(home, 10**9, *arguments, command="drift")
+    told, said = audit.communicate(timeout=300)
     return json.loads(told), said
 
 

@@ -50,7 +50,7 @@ class Cluster:
 
     def told(self) -> dict[str, Any]:
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self._page}/json/")
+            answer = httpx.get(f"http://127.0.0.1:{self._page}/json/", timeout=60)
         except httpx.TransportError:
             return {}
         found: dict[str, Any] = answer.json() if answer.is_success else {}  # no such page yet
@@ -59,7 +59,7 @@ class Cluster:
     def stop(self) -> None:
         for each in reversed(self._running):
             each.terminate()
-            each.wait(60)
+            each.wait(180)
 
 
 @contextmanager

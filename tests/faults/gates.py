@@ -25,7 +25,7 @@ def faulty(matrix: Any) -> Any:
     if (matrix[:, 0] == SHAPE).any():
         return np.zeros((len(matrix), 3))
     if (matrix[:, 0] == HANGS).any():
-        NEVER.wait(30)
+        NEVER.wait(300)
     if (matrix[:, 0] == SLOW).any():
         NEVER.wait(0.05)
     answers = np.where(matrix[:, 0] == INFINITE, np.inf, answers)

@@ -71,9 +71,7 @@ def test_a_disk_that_refuses_makes_the_gate_not_ready_until_it_is_mended(
         assert client.get("/readyz").status_code == 503
         assert client.get("/livez").status_code == 200
         disk.broken = False
-        for _ in range(2000):
-            if client.get("/readyz").status_code == 200:
-                break
+        until(lambda: client.get("/readyz").status_code == 200)
         after, refused = answered(client, 5)
         assert refused == 0
         assert writer.stats().dropped == 0
@@ -106,6 +104,7 @@ _IN_A_NAMESPACE = """
 import json, os, subprocess, sys
 from pathlib import Path
 from tests.log.samples import PATIENT, REGRESSION, request
+from tests.waiting import until
 from wardline.log import LogWriter, read
 
 def mount(*options):
@@ -119,6 +118,7 @@ def send(first, last):
 send(0, 10); assert writer.flush()
 (home / "filler").write_bytes(b"x" * (os.statvfs(home).f_bavail * os.statvfs(home).f_bsize))
 send(10, 400); assert not writer.flush(timeout=0.3)
+until(lambda: not writer.stats().healthy)
 full = writer.stats()
 (home / "filler").unlink()
 assert writer.flush()
@@ -207,11 +207,11 @@ def test_a_writer_whose_disk_hangs_holds_up_a_stop_no_longer_than_it_says(tmp_pa
     writer.append(request(1))
     done = threading.Event()
     threading.Thread(target=lambda: (writer.close(timeout=0.05), done.set())).start()
-    assert done.wait(10)
+    assert done.wait(120)
     disk.running.set()
 
 
-DURABLE = LogSettings(flush_s=60.0, ack="durable", ack_s=10.0)
+DURABLE = LogSettings(flush_s=60.0, ack="durable", ack_s=120.0)
 
 
 def test_an_answer_that_waits_for_its_record_has_it_on_the_disk(tmp_path: Path) -> None:
@@ -230,20 +230,27 @@ def test_without_its_record_there_is_no_answer(tmp_path: Path, fault: str, risk:
     disk = Disk()
     log = replace(DURABLE, flush_s=0.01, ack_s=0.05)
     with over(disk, tmp_path, log, risk) as (client, writer):
-        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        asked: list[httpx.Response] = []
+
+        def ask() -> bool:
+            asked.append(client.post("/predict", json=EXAMPLE_PAIR))
+            return asked[-1].status_code == 200
+
+        until(ask)  # a sound disk of a busy machine may take longer than `ack_s`, too
         if fault == "slow":
             disk.running.clear()
         else:
             disk.refuse(fault)
-        reply = client.post("/predict", json=EXAMPLE_PAIR)
+        assert not ask()
+        reply = asked[-1]
         assert (reply.status_code, reply.headers["x-wardline-action"]) == (503, "none")
         assert reply.json()["error"].startswith("no answer without its record")
         disk.running.set()
         disk.mend()
         until(lambda: client.get("/readyz").status_code == 200 and writer.stats().queued == 0)
-        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        until(ask)
     recorded = read(tmp_path / "pair" / "records")["request_id"].to_pylist()
-    assert len(recorded) == len(set(recorded)) == 3  # the one nobody was told of came late
+    assert len(recorded) == len(set(recorded)) == len(asked)  # those nobody was told of came late
 
 
 def test_those_who_wait_share_one_sync(tmp_path: Path) -> None:

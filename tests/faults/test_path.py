@@ -23,6 +23,11 @@ REASON = {
 NAMES = ["raises", "answers NaN", "answers infinity", "answers another shape", "hangs past its deadline"]
 
 
+def breaking(a: float) -> Python:
+    """The model, with a deadline that only a call that hangs comes to."""
+    return model(50.0 if a == HANGS else 60_000.0)
+
+
 def asked(gate: Gate, home: Path, a: float) -> tuple[Verdict, dict[str, Any]]:
     """Ask one row; return the verdict and the record that is in the log."""
     with gate:
@@ -41,7 +46,7 @@ def asked(gate: Gate, home: Path, a: float) -> tuple[Verdict, dict[str, Any]]:
 @pytest.mark.parametrize("risk", list(Risk))
 @pytest.mark.parametrize("a", REASON, ids=NAMES)
 def test_a_model_that_fails_leaves_its_row_to_the_next_rung(tmp_path: Path, a: float, risk: Risk) -> None:
-    gate = declared_pair(Chain(model(), Rule(lambda row: -1.0)), risk=risk)
+    gate = declared_pair(Chain(breaking(a), Rule(lambda row: -1.0)), risk=risk)
     verdict, row = asked(gate, tmp_path, a)
     assert (verdict.action, verdict.served_by, verdict.prediction) == (Action.FALLBACK, "rule", -1.0)
     assert row["findings"][0]["reason"] == REASON[a]
@@ -51,7 +56,7 @@ def test_a_model_that_fails_leaves_its_row_to_the_next_rung(tmp_path: Path, a: f
 @pytest.mark.parametrize("a", REASON, ids=NAMES)
 def test_a_model_that_fails_alone_abstains_whatever_the_risk(tmp_path: Path, a: float, risk: Risk) -> None:
     """Failing open gives what there is; where no rung answered there is nothing to give."""
-    verdict, row = asked(declared_pair(Chain(model()), risk=risk), tmp_path, a)
+    verdict, row = asked(declared_pair(Chain(breaking(a)), risk=risk), tmp_path, a)
     assert (verdict.action, verdict.prediction, row["rung"]) == (Action.ABSTAIN, None, None)
 
 
@@ -59,7 +64,7 @@ def test_a_model_that_fails_alone_abstains_whatever_the_risk(tmp_path: Path, a: 
 @pytest.mark.parametrize("a", REASON, ids=NAMES)
 def test_a_fallback_that_fails_too_abstains_and_both_are_named(tmp_path: Path, a: float, risk: Risk) -> None:
     broken = FakePredictor(name="simpler", raises=ValueError("a fault of the fallback"), after=4)
-    verdict, row = asked(declared_pair(Chain(model(), broken), risk=risk), tmp_path, a)
+    verdict, row = asked(declared_pair(Chain(breaking(a), broken), risk=risk), tmp_path, a)
     assert verdict.action is Action.ABSTAIN
     assert [(f["subject"], f["reason"]) for f in row["findings"]] == [
         ("model", REASON[a]), ("simpler", "chain.error"),

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 
 from models.building import ROOT
 from tests.serving.processes import answers
-from tests.waiting import until
+from tests.waiting import free_port, until
 from wardline import Action, Settings
 from wardline.cli import cli
 from wardline.cli.target import load
@@ -237,9 +236,7 @@ def test_the_four_commands_of_the_readme_run_as_written_from_an_empty_folder(tmp
     (tmp_path / "train.py").write_text(train)
     whole = gzip.decompress((ROOT / "models/weather/data/weather.csv.gz").read_bytes())
     (tmp_path / "weather.csv.gz").write_bytes(gzip.compress(b"".join(whole.splitlines(True)[:4000])))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "HOME": str(tmp_path), "PATH": path}
 
@@ -257,10 +254,10 @@ def test_the_four_commands_of_the_readme_run_as_written_from_an_empty_folder(tmp
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}"))
         verdict = json.loads(run(asked.replace("localhost:3000", f"127.0.0.1:{port}"), 0))
-        assert httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/livez", timeout=60).status_code == 200
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(180)
     assert (verdict["action"], verdict["served_by"]) == ("serve", "rain")
     assert verdict["prediction"] in ("0", "1")
     folder = tmp_path / ".wardline/rain/records"

@@ -29,7 +29,7 @@ def s3(monkeypatch):
             subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
         )
         until(lambda: _answers(port))
-        httpx.put(f"http://127.0.0.1:{port}/bucket")
+        httpx.put(f"http://127.0.0.1:{port}/bucket", timeout=60)
 
     def kill():
         running[-1].kill()
@@ -43,6 +43,6 @@ def s3(monkeypatch):
 
 def _answers(port):
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/moto-api/").status_code < 500
+        return httpx.get(f"http://127.0.0.1:{port}/moto-api/", timeout=60).status_code < 500
     except httpx.TransportError:
         return False

@@ -13,6 +13,7 @@ import pytest
 
 from tests.log.disk import Disk
 from tests.log.samples import PATIENT, REGRESSION, ids, request
+from tests.waiting import until
 from wardline.errors import LogError
 from wardline.log import LogWriter, read
 
@@ -36,6 +37,7 @@ def test_a_full_disk_fails_no_request_and_what_waited_is_written_once_when_it_ha
     disk.broken = True
     assert [writer.append(records) for records in many[10:]] == [True] * 30
     assert not writer.flush(timeout=0.2)
+    until(lambda: not writer.stats().healthy)
     assert not writer.append(request(99, rows=2))
     sick = writer.stats()
     assert (sick.healthy, sick.queued, sick.dropped, sick.written) == (False, 30, 2, 10)
@@ -101,6 +103,7 @@ _PROGRAM = """
 import os, resource, sys
 from pathlib import Path
 from tests.log.samples import PATIENT, REGRESSION, request
+from tests.waiting import until
 from wardline.log import LogWriter
 directory = Path(sys.argv[1])
 writer = LogWriter(directory, REGRESSION, PATIENT)
@@ -141,7 +144,8 @@ send(0, 10); assert writer.flush()
 limit = (directory / writer.stats().segment).stat().st_size + 500
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 send(10, 400); assert not writer.flush(timeout=0.3)
-assert not writer.stats().healthy and "File too large" in writer.stats().last_error
+until(lambda: not writer.stats().healthy)
+assert "File too large" in writer.stats().last_error
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert writer.flush() and writer.stats().healthy
 writer.close(); print(writer.stats().written, writer.stats().dropped)

@@ -61,7 +61,7 @@ def test_a_clock_alone_makes_the_writer_write(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path, REGRESSION, LogSettings(flush_s=0.005))
     writer.append(request(1))
     with writer._changed:  # nobody asks for a flush
-        assert writer._changed.wait_for(lambda: writer._written == 1, timeout=10)
+        assert writer._changed.wait_for(lambda: writer._written == 1, timeout=120)
     writer.close()
 
 
@@ -70,7 +70,7 @@ def test_enough_waiting_rows_make_the_writer_write(tmp_path: Path) -> None:
     for number in range(8):
         writer.append(request(number))
     with writer._changed:
-        assert writer._changed.wait_for(lambda: writer._written == 8, timeout=10)
+        assert writer._changed.wait_for(lambda: writer._written == 8, timeout=120)
     writer.close()
 
 
@@ -99,16 +99,16 @@ def test_a_full_queue_drops_and_counts_every_row_exactly(tmp_path: Path, overflo
 
 def test_a_request_waits_for_room_when_so_declared(tmp_path: Path) -> None:
     disk = Disk()
-    config = replace(PATIENT, queue_rows=4, flush_rows=2, overflow="block", block_ms=30_000.0)
+    config = replace(PATIENT, queue_rows=4, flush_rows=2, overflow="block", block_ms=300_000.0)
     writer = LogWriter(tmp_path, REGRESSION, config, opener=disk.open)
     disk.running.clear()
     assert all(writer.append(request(number)) for number in range(4))
-    assert disk.asked.wait(10)
+    assert disk.asked.wait(120)
     taken: list[bool] = []
     late = threading.Thread(target=lambda: taken.append(writer.append(request(4))))
     late.start()
     disk.running.set()
-    late.join(10)
+    late.join(120)
     assert taken == [True]
     writer.close()
     assert _ids(tmp_path) == ["r0", "r1", "r2", "r3", "r4"]
@@ -166,7 +166,7 @@ def test_two_writers_in_one_directory_at_one_instant_keep_apart(tmp_path: Path) 
 
 
 def test_many_threads_append_without_losing_a_row(tmp_path: Path) -> None:
-    writer = LogWriter(tmp_path, REGRESSION, LogSettings(flush_rows=64, block_ms=10_000.0, queue_rows=200))
+    writer = LogWriter(tmp_path, REGRESSION, LogSettings(flush_rows=64, block_ms=300_000.0, queue_rows=200))
 
     def serve(first: int) -> None:
         for number in range(first, first + 250):

@@ -90,11 +90,11 @@ def test_a_firmware_update_pages_the_owner_holds_the_camera_and_is_over_when_it_
 ) -> None:
     clean = field.send(20) + field.send(12, "field-2")
     assert Counter(each.served_by for each in clean)["leaf"] >= 28
-    until(lambda: field.seen(32), 10)
+    until(lambda: field.seen(32))
     assert field.events() == []
 
     field.send(3, updated=True)
-    until(lambda: field.seen(35), 10)
+    until(lambda: field.seen(35))
     firing = next(each for each in field.events() if each["to"] == "firing")
     alert = firing["alert"]
     assert alert["signals"] == ["camera.codec.requantised/camera=field-1"]
@@ -111,7 +111,7 @@ def test_a_firmware_update_pages_the_owner_holds_the_camera_and_is_over_when_it_
 
     (hold,) = field.holds()
     assert (hold.column, hold.value, hold.severity) == ("camera", "field-1", "block")
-    until(lambda: held(field.send(1)[0]) == "camera.codec.requantised", 10)
+    until(lambda: held(field.send(1)[0]) == "camera.codec.requantised")
     assert field.send(1, "field-2")[0].served_by == "leaf"  # no other camera pays for it
 
     field.monitor.close()  # a restart remembers the change, and pages nobody again
@@ -122,22 +122,22 @@ def test_a_firmware_update_pages_the_owner_holds_the_camera_and_is_over_when_it_
 
 def test_a_camera_that_writes_as_before_is_trusted_again(field: Field) -> None:
     field.send(12)
-    until(lambda: field.seen(12), 10)
+    until(lambda: field.seen(12))
     field.send(2, updated=True)
-    until(lambda: field.seen(14), 10)
+    until(lambda: field.seen(14))
     assert field.holds()
     field.send(2)
-    until(lambda: field.seen(16), 10)
+    until(lambda: field.seen(16))
     field.tick(5.0)
     assert field.events()[-1]["to"] == "resolved"
     assert field.holds() == ()
-    until(lambda: field.send(1)[0].served_by == "leaf", 10)
+    until(lambda: field.send(1)[0].served_by == "leaf")
 
 
 def test_a_camera_that_is_enrolled_anew_is_settled(field: Field) -> None:
     field.send(12)
     field.send(2, updated=True)
-    until(lambda: field.seen(14), 10)
+    until(lambda: field.seen(14))
     assert field.events()[-1]["to"] == "firing"
     enrolment = Enrolment("field-1")
     contract = gate.contract.afresh()
@@ -150,7 +150,7 @@ def test_a_camera_that_is_enrolled_anew_is_settled(field: Field) -> None:
     field.tick(5.0)
     assert field.events()[-1]["to"] == "resolved"
     field.send(3, updated=True)
-    until(lambda: field.seen(17), 10)
+    until(lambda: field.seen(17))
     assert field.events()[-1]["to"] == "resolved"
 
 
@@ -177,10 +177,10 @@ def test_an_alert_names_a_picture_from_before_and_one_from_after(tmp_path: Path)
 
     try:
         field.send(12)
-        until(lambda: shown(12), 10)
+        until(lambda: shown(12))
         field.send(3, updated=True)
-        until(lambda: shown(15), 10)
-        until(lambda: field.seen(15), 10)
+        until(lambda: shown(15))
+        until(lambda: field.seen(15))
         firing = next(each for each in field.events() if each["to"] == "firing")
         (named,) = firing["evidence"]["pictures"].values()
         names = [trace.root.attributes[ATTRIBUTE] for trace in reversed(list(traces(kept)))]

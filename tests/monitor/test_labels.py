@@ -293,5 +293,5 @@ def test_the_monitor_hears_of_coverage_and_levels_as_labels_come(tmp_path: Path)
     assert again.levels["employment"] > level
     third = FromLabels(replace(WATCHED, monitoring=plan), home / "employment", state)
     third.look(NOW + 120)  # as the monitor asks: it does not wait, and has it soon
-    until(lambda: third.look(NOW + 120) == again.coverage, 30)
+    until(lambda: third.look(NOW + 120) == again.coverage)
     assert third.levels == again.levels

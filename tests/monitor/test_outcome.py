@@ -65,7 +65,7 @@ def judged(monitor: Monitor, clock: Clock) -> list[tuple[str, str]]:
     clock.now += 60.0
     monitor.tick()  # hears that something came, and begins to judge
     assert monitor._labels._thread is not None
-    monitor._labels._thread.join(60)
+    monitor._labels._thread.join(240)
     found = []
     for _ in range(4):
         clock.now += 1.0
@@ -110,7 +110,7 @@ def test_a_collapsed_segment_pages_its_owner_and_resolves_when_it_is_mended(
         label(GATE, folder, ids[half:], truths(women & False)[half:], observed=[a + 1 for a in at[half:]],
               came=clock.now)  # fmt: skip
         assert monitor._labels._thread is not None
-        monitor._labels._thread.join(60)
+        monitor._labels._thread.join(240)
         done = judged(monitor, clock)
         assert ("resolved", firing["id"]) in done
     finally:

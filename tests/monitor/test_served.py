@@ -36,37 +36,43 @@ class Months:
     def __init__(self, served: Running) -> None:
         self.served = served
         self.miles, self.kilometres = trips(MONTH), trips(MONTH, KILOMETRES)
-        self._at = 0
+        self.done: Counter[str] = Counter()
         self._pause = threading.Event()
 
     def ask(self, rows: int, *, kilometres: bool = False) -> Counter[str]:
-        of = self.kilometres if kilometres else self.miles
-        some = [of[(self._at + place) % len(of)] for place in range(rows)]
-        self._at += rows
-        return sum(replay(self.served.url, some, RATE, self._pause.wait), Counter())
+        of, at = self.kilometres if kilometres else self.miles, self.done.total()
+        some = [of[(at + place) % len(of)] for place in range(rows)]
+        done = sum(replay(self.served.url, some, RATE, self._pause.wait), Counter())
+        self.done += done
+        return done
 
     def found(self, state: str, key: str) -> dict[str, Any] | None:
         """The first event that left an alert about a signal in a state: a slice's may fire before, and the
         whole gate's join it."""
         path = self.served.home / "taxi" / "alerts.jsonl"
-        events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # the last may be half written
+        events = [json.loads(line) for line in lines]
         told = [event for event in events if event["alert"] and event["alert"]["state"] == state]
         return next((event for event in told if key in event["alert"]["signals"]), None)
+
+    def until(self, state: str, key: str, *, kilometres: bool = False) -> dict[str, Any]:
+        """Send trips until such an event is there; how many that takes is the monitor's matter, and the time
+        it has does not depend on how fast this machine sends."""
+        while (event := self.found(state, key)) is None:
+            self.ask(300, kilometres=kilometres)
+            assert self.done.total() < 400_000, f"no {key} is {state}"
+        return event
 
 
 def test_a_later_month_ends_in_an_alert_and_a_changed_meter_in_the_fallback_and_back(served: Running) -> None:
     months = Months(served)
-    done: Counter[str] = Counter()
     # In December 2018 a vendor sends trips that nobody trained on, one and a half in a hundred.
-    while (new := months.found("firing", "quality.new/vendor")) is None:
-        done += months.ask(300)
-        assert done.total() < 60_000
-    assert done["serve"] + done["flag"] > 0.98 * done.total()
+    new = months.until("firing", "quality.new/vendor")
+    assert months.done["serve"] + months.done["flag"] > 0.9 * months.done.total()
     assert whose(new) == ("trip-time", "trip-time-oncall", "docs/runbooks/taxi.md")
     assert months.found("firing", "drift.psi/distance") is None
 
-    while (far := months.found("firing", "drift.psi/distance")) is None:
-        months.ask(300, kilometres=True)
+    far = months.until("firing", "drift.psi/distance", kilometres=True)
     assert whose(far) == ("trip-time", "trip-time-oncall", "docs/runbooks/taxi.md")
     evidence = far["evidence"]
     moved = next(each for each in evidence["signals"] if each["key"] == "drift.psi/distance")
@@ -75,28 +81,20 @@ def test_a_later_month_ends_in_an_alert_and_a_changed_meter_in_the_fallback_and_
     assert evidence["versions"]["model"].startswith("taxi")
     assert len(evidence["samples"]["drift.psi/distance"]) == 5
 
-    until(lambda: "distance" in monitor(served.url).get("held", ()), 10)
-    assert months.ask(50, kilometres=True)["fallback"] >= 45
-    page = httpx.get(f"{served.url}/metrics").text
+    until(lambda: "distance" in monitor(served.url).get("held", ()))
+    until(lambda: months.ask(50, kilometres=True)["fallback"] >= 45)
+    page = httpx.get(f"{served.url}/metrics", timeout=60).text
     assert 'wardline_alerts{gate="taxi",state="firing"} ' in page
     assert "wardline_monitor_heartbeat_timestamp_seconds" in page
     shown = CliRunner().invoke(alerts, [GATE, "--home", str(served.home), "--format", "json"])
     assert (shown.exit_code, json.loads(shown.stdout)[0]["page"]) == (1, "trip-time-oncall")
 
-    while months.found("resolved", "drift.psi/distance") is None:
-        months.ask(300)
-    until(lambda: months.ask(50)["fallback"] < 5, 15)
+    months.until("resolved", "drift.psi/distance")
+    until(lambda: months.ask(50)["fallback"] < 5)
 
-    told = "".join(served.screen)  # what stood in the terminal of `make serve`
-    for words in (
-        "taxi firing",
-        "drift.psi/distance",
-        "quality.new/vendor",
-        "owner trip-time",
-        "taxi resolved",
-    ):
-        assert words in told
-    assert "runbook docs/runbooks/taxi.md, held" in told
+    # What stood in the terminal of `make serve`:
+    served.says("taxi firing", "drift.psi/distance", "quality.new/vendor", "owner trip-time", "taxi resolved")
+    served.says("runbook docs/runbooks/taxi.md, held")
 
 
 def whose(event: dict[str, Any]) -> tuple[str, str, str]:

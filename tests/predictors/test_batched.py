@@ -47,7 +47,7 @@ class Model:
         self.calls.append(rows)
         self.busy.set()
         if self.gate is not None:
-            assert self.gate.wait(30)
+            assert self.gate.wait(120)
         if self.poison & set(rows):
             raise ValueError("poison")
         return matrix[:, 0] * 2
@@ -70,7 +70,7 @@ def ask_all(rung: OpenBatched, asked: list[Batch], deadline: float | None = None
 
 def test_requests_that_come_together_share_one_call() -> None:
     model = Model()
-    rung = opened(model, window_ms=5000.0, rows=8)
+    rung = opened(model, window_ms=60_000.0, rows=8)
     found = ask_all(rung, [batch(float(i)) for i in range(8)])
     assert found == [[2.0 * i] for i in range(8)]
     assert [sorted(call) for call in model.calls] == [list(map(float, range(8)))]
@@ -81,7 +81,7 @@ def test_a_request_alone_waits_no_longer_than_its_window() -> None:
     rung = opened(Model(), window_ms=1.0)
     began = time.monotonic()
     assert rung.predict(batch(1.0), None).values.tolist() == [2.0]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     rung.close()
 
 
@@ -111,7 +111,7 @@ def test_whatever_comes_together_each_request_gets_its_own_rows(
 
 def test_one_poisoned_request_costs_its_neighbours_nothing_but_time() -> None:
     model = Model(poison=frozenset([3.0]))
-    rung = opened(model, window_ms=5000.0, rows=8)
+    rung = opened(model, window_ms=60_000.0, rows=8)
     found = ask_all(rung, [batch(float(i)) for i in range(8)])
     assert [type(each) for each in found] == [list] * 3 + [ValueError] + [list] * 4
     assert len(model.calls) <= 1 + 2 * 3
@@ -129,7 +129,7 @@ def test_text_features_and_scores_travel_with_their_rows() -> None:
         def close(self) -> None:
             pass
 
-    rung = OpenBatched(Batched(Python(lambda: len, name="model"), window_ms=2000.0, rows=3), Named())
+    rung = OpenBatched(Batched(Python(lambda: len, name="model"), window_ms=60_000.0, rows=3), Named())
     rung.start()
     asked = [example_batch({"name": [text]}) for text in ("0.25", "0.5", "0.75")]
     with ThreadPoolExecutor(3) as pool:
@@ -142,7 +142,7 @@ def test_text_features_and_scores_travel_with_their_rows() -> None:
 
 def test_a_model_that_answers_too_few_rows_answers_nobody() -> None:
     rung = opened(
-        lambda matrix: matrix[1:, 0] if len(matrix) > 1 else matrix[:0, 0], window_ms=2000.0, rows=2
+        lambda matrix: matrix[1:, 0] if len(matrix) > 1 else matrix[:0, 0], window_ms=60_000.0, rows=2
     )
     assert all(isinstance(each, Exception) for each in ask_all(rung, [batch(1.0), batch(2.0)]))
     rung.close()
@@ -154,15 +154,15 @@ def test_each_request_keeps_its_own_deadline() -> None:
     rung = opened(model, window_ms=0.0)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(rung.predict, batch(1.0), None)
-        assert model.busy.wait(30)
+        assert model.busy.wait(120)
         hurried = pool.submit(rung.predict, batch(2.0), time.monotonic() + 0.05)
         with pytest.raises(DeadlineError):
-            hurried.result(30)
-        patient = pool.submit(rung.predict, batch(3.0), time.monotonic() + 60)
+            hurried.result(120)
+        patient = pool.submit(rung.predict, batch(3.0), time.monotonic() + 240)
         until(lambda: len(rung._line) == 2)
         release.set()
-        assert first.result(30).values.tolist() == [2.0]
-        assert patient.result(30).values.tolist() == [6.0]
+        assert first.result(120).values.tolist() == [2.0]
+        assert patient.result(120).values.tolist() == [6.0]
     assert [2.0] not in model.calls  # nobody waited for it any more
     assert all(2.0 not in call for call in model.calls)
     rung.close()
@@ -170,7 +170,7 @@ def test_each_request_keeps_its_own_deadline() -> None:
 
 def test_the_window_never_takes_more_than_half_of_what_a_request_has_left() -> None:
     rung = opened(Model(), window_ms=60_000.0)
-    assert rung.predict(batch(1.0), time.monotonic() + 0.4).values.tolist() == [2.0]
+    assert rung.predict(batch(1.0), time.monotonic() + 2.0).values.tolist() == [2.0]
     rung.close()
 
 
@@ -180,13 +180,13 @@ def test_more_than_may_wait_is_refused_at_once() -> None:
     rung = opened(model, window_ms=0.0, rows=2, waiting=4)
     with ThreadPoolExecutor(5) as pool:
         running = pool.submit(rung.predict, batch(0.0), None)
-        assert model.busy.wait(30)
+        assert model.busy.wait(120)
         waiting = [pool.submit(rung.predict, batch(float(i), float(i)), None) for i in (1, 2)]
         until(lambda: rung._rows == 4)
         with pytest.raises(OverloadedError):
             rung.predict(batch(9.0), None)
         release.set()
-        assert [each.result(30).values.tolist() for each in (running, *waiting)] == [
+        assert [each.result(120).values.tolist() for each in (running, *waiting)] == [
             [0.0],
             [2.0, 2.0],
             [4.0, 4.0],
@@ -207,7 +207,7 @@ def test_closing_answers_who_is_in_line_and_refuses_who_comes_after() -> None:
         waiting = [pool.submit(rung.predict, batch(float(i)), None) for i in range(2)]
         until(lambda: len(rung._line) == 2)
         rung.close()
-        assert [each.result(30).values.tolist() for each in waiting] == [[0.0], [2.0]]
+        assert [each.result(120).values.tolist() for each in waiting] == [[0.0], [2.0]]
     with pytest.raises(UnavailableError, match="closed"):
         rung.predict(batch(1.0), None)
 
@@ -245,7 +245,8 @@ def test_over_http_answers_and_ids_never_mix(tmp_path: Path) -> None:
         failures=1000,
     )
     opened = pair_gate(chain=chain)
-    with serving(app(opened.gate, Settings(home=tmp_path))) as client:
+    patient = ServingSettings(line_ms=1e6)  # who asks waits, however slow the machine is
+    with serving(app(opened.gate, Settings(home=tmp_path, serving=patient))) as client:
 
         def ask(place: int) -> None:
             a, b = float(place % 50), float(place % 7)
@@ -284,13 +285,13 @@ def test_shed_work_is_a_429_that_says_when_to_try_again(tmp_path: Path, path: st
         release.clear()
         model.busy.clear()
         first = pool.submit(client.post, path, json=body)
-        assert model.busy.wait(30)
+        assert model.busy.wait(120)
         second = pool.submit(client.post, path, json=body)
         until(lambda: rung._rows == 1)  # type: ignore[attr-defined]
         refused = client.post(path, json=body)
         several = client.post("/predict", json={"rows": [row, row]})
         release.set()
-        assert first.result(30).status_code == second.result(30).status_code == 200
+        assert first.result(120).status_code == second.result(120).status_code == 200
         assert client.post(path, json=body).status_code == 200
     for answer in (refused, several):
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
@@ -314,12 +315,12 @@ def test_shed_work_goes_to_the_next_rung_and_is_no_fault_for_the_breaker(tmp_pat
     model.busy.clear()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(gate, {"a": 1.0, "b": 2.0})
-        assert model.busy.wait(30)
+        assert model.busy.wait(120)
         second = pool.submit(gate, {"a": 2.0, "b": 2.0})
         until(lambda: rung.opened._rows == 1)  # type: ignore[attr-defined]
         shed = gate({"a": 3.0, "b": 2.0})
         release.set()
-        assert (first.result(30).prediction, second.result(30).prediction) == (2.0, 4.0)
+        assert (first.result(120).prediction, second.result(120).prediction) == (2.0, 4.0)
     assert (shed.action, shed.prediction, shed.findings[0].reason) == ("fallback", -1.0, "chain.overloaded")
     assert gate({"a": 3.0, "b": 2.0}).action == "serve"
     gate.close()

@@ -36,7 +36,7 @@ def gate_before(url: str, output: str) -> Gate:
         contract=Tabular(Pair, examples=[{"a": 1.0, "b": 2.0}]),
         features=pair_features,
         chain=Chain(
-            Remote(url, "sign", version="v1", input="x", output=output, deadline_ms=5000.0),
+            Remote(url, "sign", version="v1", input="x", output=output, deadline_ms=120_000.0),
             Rule(lambda _: "down"),
         ),
         classes=("down", "up"),

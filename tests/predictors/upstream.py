@@ -113,4 +113,4 @@ def upstream(port: int = 0, **told: Any) -> Iterator[Upstream]:
         for connection in list(live):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(120)

@@ -29,7 +29,7 @@ from wardline.stats.psi import psi
 
 pytestmark = pytest.mark.fleet
 ROOT = Path(__file__).parents[2]
-WINDOW = "5m"
+WINDOW = "30m"  # of any length that the whole test fits into, on whatever machine
 FAR = 1.609344**2  # miles made kilometres twice
 
 
@@ -85,7 +85,7 @@ def test_the_page_about_all_replicas_reaches_the_owner_though_one_dies(tmp_path)
             "prometheus", f"--config.file={files / 'prometheus.yml'}",
             f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={tmp_path / 'tsdb'}",
         ))  # fmt: skip
-        until(lambda: len(query(port, "wardline_feature_bin_rows_total{bin='missing'} == 0")) >= 45, 60)
+        until(lambda: len(query(port, "wardline_feature_bin_rows_total{bin='missing'} == 0")) >= 45)
         ask(replicas[0], kilometres(0, 900))
         ask(replicas[1], kilometres(900, 1500))
         replicas[2].die()
@@ -93,18 +93,18 @@ def test_the_page_about_all_replicas_reaches_the_owner_though_one_dies(tmp_path)
         replicas[2].ready()
         until(lambda: query(port, f'up{{instance="127.0.0.1:{replicas[2].port}"}} == 1'))
         ask(replicas[2], kilometres(1500, 2000))
-        until(lambda: total(port) >= 2000, 60)
+        until(lambda: total(port) >= 2000)
 
-        body = until(lambda: pager.about("WardlineDriftAlert", "distance"), 90)
-        (alert,) = [each for each in body["alerts"] if each["labels"]["feature"] == "distance"]
+        body = until(lambda: pager.about("WardlineDriftAlert", "distance"))
+        (alert,) = [each for each in body["alerts"] if named(each, "WardlineDriftAlert", "distance")]
         assert body["path"] == "/owner"
         assert alert["labels"]["reference"] == load(gate.reference_dir).id
         assert alert["annotations"]["runbook"] == "docs/runbooks/taxi.md"
 
         # The page may come before the last rows are in a file, and before a rule has counted them.
-        until(lambda: sum(len(table) for table in logs(replicas)) == 2000, 30)
+        until(lambda: sum(len(table) for table in logs(replicas)) == 2000)
         expected = over_the_logs(replicas)
-        until(lambda: expected == pytest.approx(psis(port, expected), abs=0.01), 30)
+        until(lambda: expected == pytest.approx(psis(port, expected), abs=0.01))
         assert float(re.search(r"PSI (\d+\.\d+)", alert["annotations"]["summary"])[1]) >= 0.25
 
 
@@ -113,7 +113,12 @@ PSI = f'wardline:psi:{WINDOW}{{gate="taxi"}}'
 
 def psis(port, features):
     found = {each["metric"]["feature"]: float(each["value"][1]) for each in query(port, PSI)}
-    return {name: found[name] for name in features}
+    return {name: found.get(name) for name in features}
+
+
+def named(alert, name, feature):
+    labels = alert["labels"]
+    return (labels.get("alertname"), labels.get("feature")) == (name, feature)
 
 
 def total(port):
@@ -150,7 +155,7 @@ def kilometres(first, last):
 
 def ask(replica, rows):
     answer = httpx.post(f"{replica.url}/predict", content=json.dumps({"rows": rows}, default=str),
-                        headers={"content-type": "application/json"}, timeout=60)  # fmt: skip
+                        headers={"content-type": "application/json"}, timeout=240)  # fmt: skip
     assert answer.status_code == 200, answer.text[:300]
     assert {each["action"] for each in answer.json()["verdicts"]}.isdisjoint({"reject"})
 
@@ -166,7 +171,7 @@ def hurried(files):
 
 def query(port, expr):
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": expr})
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": expr}, timeout=60)
     except httpx.TransportError:
         return []
     if answer.status_code == 503:  # it listens before it is ready
@@ -181,7 +186,7 @@ def made(name, out, *more):
 
 
 def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -192,7 +197,7 @@ def process(*command):
         yield started
     finally:
         started.terminate()
-        started.wait(30)
+        started.wait(120)
 
 
 class Replica:
@@ -210,23 +215,23 @@ class Replica:
                                          cwd=ROOT, start_new_session=True)  # fmt: skip
 
     def ready(self):
-        until(self._answers, 90)
+        until(self._answers)
 
     def _answers(self):
         try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=20).status_code == 200
         except httpx.TransportError:
             return False
 
     def die(self):
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        until(lambda: not self._answers(), 30)  # its worker sees that it is alone, and ends
+        until(lambda: not self._answers())  # its worker sees that it is alone, and ends
 
     def stop(self):
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(40)
+            self._process.wait(180)
 
 
 class Pager:
@@ -252,8 +257,7 @@ class Pager:
 
     def about(self, alert, feature):
         for body in list(self.told):
-            if any(each["labels"].get("alertname") == alert and each["labels"].get("feature") == feature
-                   for each in body["alerts"]):  # fmt: skip
+            if any(named(each, alert, feature) for each in body["alerts"]):
                 return body
         return None
 

@@ -10,7 +10,7 @@ def main(base: str) -> None:
     from mlserver import types
     from mlserver.codecs import NumpyCodec, PandasCodec, StringCodec
 
-    with httpx.Client(base_url=base, timeout=30) as client:
+    with httpx.Client(base_url=base, timeout=120) as client:
         server = types.MetadataServerResponse.model_validate(client.get("/v2").json())
         model = types.MetadataModelResponse.model_validate(client.get("/v2/models/pair").json())
         frame = pd.DataFrame({"a": [1.0, 45.0, 1000.0], "b": [2.0, 1.0, 0.0]})

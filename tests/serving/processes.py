@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import ssl
@@ -39,16 +40,28 @@ class Running:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer: the supervisor's children that listen or inherited the socket."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children()
-            if any("_impl.worker" in part for part in child.cmdline())
-        ]
+        return [child for child in self.children() if any("_impl.worker" in part for part in command(child))]
+
+    def children(self) -> list[psutil.Process]:
+        """Whatever the supervisor started and that is still there."""
+        return psutil.Process(self.process.pid).children()
+
+    def says(self, *words: str) -> None:
+        """Wait until each of these words stood on the screen; a pipe may be read later than all else."""
+        for word in words:
+            until(lambda word=word: word in "".join(self.screen))
+
+
+def command(process: psutil.Process) -> list[str]:
+    """How a process was started; nothing of one that ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def answers(url: str, tls: ssl.SSLContext | None = None) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, verify=tls or False).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=20, verify=tls or False).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -64,9 +77,9 @@ def started(
     """Start a server with its own home, wait until it is ready, and stop it in the end."""
     port = free_port()
     env = {**os.environ, "HOME": str(home), "WARDLINE_LOG_FLUSH_S": "0.05", **settings}
-    command = [sys.executable, "-m", "wardline", "serve", target]
+    serve = [sys.executable, "-m", "wardline", "serve", target]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--home", str(home / "w"), *options],
+        [*serve, "--port", str(port), "--home", str(home / "w"), *options],
         cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     screen: list[str] = []
@@ -75,13 +88,14 @@ def started(
     reading.start()
     running = Running(process, port, home / "w", screen, tls)
     try:
-        until(lambda: answers(running.url, tls), 150)
+        until(lambda: answers(running.url, tls) or process.poll() is not None)
+        assert process.poll() is None, "".join(screen)
         yield running
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        reading.join(30)
+        process.wait(180)
+        reading.join(60)
         process.stdout.close()
 
 
@@ -98,7 +112,7 @@ class Load:
             self._pool.submit(self._ask)
 
     def _ask(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=20) as client:
+        with httpx.Client(base_url=self.url, timeout=60) as client:
             while not self._stop.is_set():
                 try:
                     reply = client.post("/predict", json=self.row)

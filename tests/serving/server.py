@@ -39,10 +39,10 @@ def serving(
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        assert server.up.wait(30)
-        with httpx.Client(base_url=f"http://{host}:{listener.getsockname()[1]}", timeout=30) as client:
+        assert server.up.wait(120)
+        with httpx.Client(base_url=f"http://{host}:{listener.getsockname()[1]}", timeout=120) as client:
             yield client
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         listener.close()

@@ -26,7 +26,7 @@ from wardline.serving import app
 from wardline.verdict import Risk
 
 HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-QUICK = ServingSettings(head_s=0.3, body_s=0.3, max_headers=20, max_head_kb=4, max_connections=12)
+QUICK = ServingSettings(head_s=0.3, body_s=0.3, max_headers=20, max_head_kb=4)
 
 
 class Slow:
@@ -38,7 +38,7 @@ class Slow:
     def __call__(self, matrix: Any) -> Any:
         if matrix[0, 0] > 5:
             self.entered.release()
-            self.release.wait(20)
+            self.release.wait(300)
         return matrix[:, 0]
 
 
@@ -64,7 +64,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 def talk(client: httpx.Client, *parts: bytes) -> bytes:
     """Send raw bytes, and read until the server hangs up."""
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20) as line:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=120) as line:
         for part in parts:
             line.sendall(part)
         answer = b""
@@ -92,7 +92,7 @@ def test_who_is_slow_or_sends_too_much_of_a_head_is_told_and_hung_up_on(
     assert says in answer
     assert re.search(rb"x-request-id: [0-9a-f]{32}\r\n", answer)
     assert b"connection: close" in answer
-    assert quick.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+    until(lambda: quick.post("/predict", json=EXAMPLE_PAIR).status_code == 200)
 
 
 def test_who_connects_and_says_nothing_is_hung_up_on(quick: httpx.Client) -> None:
@@ -104,24 +104,26 @@ def test_a_body_that_nobody_reads_does_not_hold_the_connection(quick: httpx.Clie
     assert answer.startswith(b"HTTP/1.1 404")
 
 
-def test_more_connections_than_may_be_are_refused_and_those_there_are_served(quick: httpx.Client) -> None:
-    assert quick.post("/predict", json=EXAMPLE_PAIR).status_code == 200
-    where = (quick.base_url.host, quick.base_url.port or 80)
-    crowd = [socket.create_connection(where) for _ in range(QUICK.max_connections)]
-    refused = crowd[-1].recv(4096)
-    assert quick.post("/predict", json=EXAMPLE_PAIR).status_code == 200
-    for each in crowd:
-        each.close()
-    assert refused.startswith(b"HTTP/1.1 503")
-    assert b"retry-after: 1" in refused
-    until(lambda: httpx.get(f"{quick.base_url}/livez").status_code == 200)
+def test_more_connections_than_may_be_are_refused_and_those_there_are_served(tmp_path: Path) -> None:
+    limits = ServingSettings(max_connections=12)
+    with serving(app(pair_gate().gate, Settings(home=tmp_path, serving=limits)), limits=limits) as client:
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        where = (client.base_url.host, client.base_url.port or 80)
+        crowd = [socket.create_connection(where) for _ in range(limits.max_connections)]
+        refused = crowd[-1].recv(4096)
+        assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
+        for each in crowd:
+            each.close()
+        assert refused.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in refused
+        until(lambda: httpx.get(f"{client.base_url}/livez", timeout=60).status_code == 200)
 
 
 def test_a_refusal_comes_before_the_body_is_read_and_the_slot_comes_back(tmp_path: Path) -> None:
     with slow_server(tmp_path, max_in_flight=1) as (client, model, _):
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
         first.start()
-        assert model.entered.acquire(timeout=20)
+        assert model.entered.acquire(timeout=120)
         refused = talk(client, HEAD + b"connection: close\r\ncontent-length: 1000000\r\n\r\n")
         model.release.set()
         first.join()
@@ -137,8 +139,8 @@ def test_who_is_refused_keeps_the_connection_unless_much_would_be_read_for_nothi
         ask = HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
         first.start()
-        assert model.entered.acquire(timeout=20)
-        with socket.create_connection(where, timeout=20) as line:
+        assert model.entered.acquire(timeout=120)
+        with socket.create_connection(where, timeout=120) as line:
             for _ in range(3):  # in two pieces: what comes after the head is read and dropped
                 line.sendall(ask[:-5])
                 refused = line.recv(65536)
@@ -157,7 +159,7 @@ def test_who_is_refused_and_says_nothing_more_is_hung_up_on(tmp_path: Path) -> N
     with slow_server(tmp_path, max_in_flight=1, head_s=0.3) as (client, model, _):
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
         first.start()
-        assert model.entered.acquire(timeout=20)
+        assert model.entered.acquire(timeout=120)
         assert talk(client, HEAD + b"content-length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 429")
         model.release.set()
         first.join()
@@ -167,7 +169,7 @@ def test_the_slots_are_shared_by_every_endpoint(tmp_path: Path) -> None:
     with slow_server(tmp_path, max_in_flight=1) as (client, model, _):
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
         first.start()
-        assert model.entered.acquire(timeout=20)
+        assert model.entered.acquire(timeout=120)
         assert client.post("/labels", json=[]).status_code == 429
         assert client.post("/v2/models/pair/infer", json={}).status_code == 429
         model.release.set()
@@ -188,7 +190,7 @@ def test_the_callers_deadline_cuts_a_model_short(
     with slow_server(tmp_path, *rungs, risk=risk) as (client, _, opened):
         began = time.monotonic()
         response = client.post("/predict", json={"a": 6.0, "b": 0.0}, headers={"x-request-timeout-ms": "100"})
-        assert time.monotonic() - began < 10  # the model itself would take 20 s
+        assert time.monotonic() - began < 120  # the model itself would take 300 s
         assert response.status_code == status
         assert response.headers["x-wardline-action"] == action
         assert response.json()["findings"][0]["reason"] == "chain.deadline"
@@ -233,10 +235,10 @@ def test_work_that_has_not_begun_is_dropped_when_the_caller_leaves_and_what_ran_
 
         busy = [ask(6.0) for _ in range(threads)]
         for _ in busy:
-            assert model.entered.acquire(timeout=20)
+            assert model.entered.acquire(timeout=120)
         ask(7.0).close()
         busy[0].close()
-        until(lambda: 'code="499"' in client.get("/metrics").text, 20)
+        until(lambda: 'code="499"' in client.get("/metrics").text)
         model.release.set()
         assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 200
         for each in busy[1:]:
@@ -245,7 +247,7 @@ def test_work_that_has_not_begun_is_dropped_when_the_caller_leaves_and_what_ran_
         def seen() -> list[float]:
             return [float(record.block.matrix[0, 0]) for record in opened.sink.records]
 
-        until(lambda: seen().count(6.0) == threads, 20)  # what was let go ends in threads of its own
+        until(lambda: seen().count(6.0) == threads)  # what was let go ends in threads of its own
     assert 7.0 not in seen()
 
 
@@ -264,7 +266,7 @@ def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path) -> None:
         sender = threading.Thread(target=large)
         sender.start()
         alive = 0
-        with httpx.Client(base_url=client.base_url, timeout=30) as other:
+        with httpx.Client(base_url=client.base_url, timeout=120) as other:
             while not done.is_set():
                 assert other.get("/livez").status_code == 200
                 alive += 1
@@ -273,12 +275,14 @@ def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path) -> None:
 
 
 def test_at_sigterm_the_server_is_not_ready_first_and_answers_on(tmp_path: Path) -> None:
-    with started(tmp_path, WARDLINE_SERVING_DRAIN_S="3") as running:
-        with httpx.Client(base_url=running.url, timeout=20) as client:
+    with started(tmp_path, WARDLINE_SERVING_DRAIN_S="15") as running:
+        (worker,) = running.workers()
+        with httpx.Client(base_url=running.url, timeout=120) as client:
             running.process.send_signal(signal.SIGTERM)
             until(lambda: client.get("/readyz").status_code == 503)
             answered = client.post("/predict", json=taxi.contract.examples[0])
             assert answered.status_code == 200
-        running.process.wait(60)
+        worker.send_signal(signal.SIGTERM)  # who is asked twice stops at once
+        running.process.wait(180)
     kept = read(running.home / "taxi" / "records", columns=["request_id"])["request_id"].to_pylist()
     assert answered.json()["request_id"] in kept

@@ -200,7 +200,7 @@ def test_a_deadline_with_no_rung_left_is_a_504(tmp_path: Path) -> None:
 
     def slow(matrix: Any) -> Any:
         if matrix[0, 0] > 5:
-            release.wait(20)
+            release.wait(300)
         return matrix[:, 0]
 
     opened = pair_gate(chain=Chain(Python(lambda: slow, name="model", deadline_ms=30)))
@@ -218,7 +218,7 @@ def test_more_requests_than_the_limit_are_refused_at_once(tmp_path: Path) -> Non
     def slow(matrix: Any) -> Any:
         if matrix[0, 0] > 5:
             entered.set()
-            release.wait(20)
+            release.wait(300)
         return matrix[:, 0]
 
     opened = pair_gate(chain=Chain(Python(lambda: slow, name="model")))  # no deadline: runs in a thread
@@ -226,7 +226,7 @@ def test_more_requests_than_the_limit_are_refused_at_once(tmp_path: Path) -> Non
     with serving(app(opened.gate, settings)) as client:
         first = threading.Thread(target=lambda: client.post("/predict", json={"a": 6.0, "b": 0.0}))
         first.start()
-        assert entered.wait(20)
+        assert entered.wait(120)
         refused = client.post("/predict", json=GOOD)
         alive = client.get("/livez")
         release.set()

@@ -45,12 +45,12 @@ def test_the_bento_is_built_and_what_was_built_is_served(tmp_path: Path) -> None
     try:
         url = f"http://127.0.0.1:{port}"
         until(lambda: answers(url) or server.poll() is not None)
-        told = httpx.post(f"{url}/predict", json=gate.contract.examples[0], timeout=20)
+        told = httpx.post(f"{url}/predict", json=gate.contract.examples[0], timeout=60)
         assert (told.status_code, told.json()["action"]) == (200, "serve")
-        assert httpx.get(f"{url}/v2/models/taxi/ready", timeout=20).status_code == 200
+        assert httpx.get(f"{url}/v2/models/taxi/ready", timeout=60).status_code == 200
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(60)
+        server.wait(180)
     assert "served from the bento" in screen.read_text()
     kept = read(tmp_path / "w" / "taxi" / "records", columns=["request_id"])
     assert told.json()["request_id"] in kept["request_id"].to_pylist()

@@ -147,19 +147,19 @@ def test_the_images_command_serves_from_its_files_alone_and_writes_only_where_it
     with (tmp_path / "screen.txt").open("w") as out:
         server = subprocess.Popen(command, env=env, cwd=root, stdout=out, stderr=out)
     try:
-        until(lambda: answers(f"http://127.0.0.1:{port}") or server.poll() is not None, 150)
+        until(lambda: answers(f"http://127.0.0.1:{port}") or server.poll() is not None)
         healthy = [
             part.replace("3000", str(port))
             for part in json.loads(image.one("HEALTHCHECK").split("CMD", 1)[1])
         ]
         assert subprocess.run(healthy, env=env, check=False).returncode == 0
         url, key = f"http://127.0.0.1:{port}", {"x-api-key": KEY}
-        assert httpx.post(f"{url}/predict", json=gate.contract.examples[0]).status_code == 401
-        told = httpx.post(f"{url}/predict", json=gate.contract.examples[0], headers=key, timeout=20)
+        assert httpx.post(f"{url}/predict", json=gate.contract.examples[0], timeout=60).status_code == 401
+        told = httpx.post(f"{url}/predict", json=gate.contract.examples[0], headers=key, timeout=60)
         assert (told.status_code, told.json()["action"]) == (200, "serve")
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(90)
+        server.wait(180)
     assert server.returncode == 0, (tmp_path / "screen.txt").read_text()
     assert subprocess.run(healthy, env=env, capture_output=True, check=False).returncode != 0
     assert sorted(root.rglob("*")) == before

@@ -55,7 +55,7 @@ def client(
 def talk(client: httpx.Client, sent: bytes, answers: int) -> list[tuple[str, dict[str, str], bytes]]:
     """Send raw bytes on one connection, and read so many answers, or until it is closed."""
     found: list[tuple[str, dict[str, str], bytes]] = []
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20) as line:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60) as line:
         line.sendall(sent)
         reader = line.makefile("rb")
         while len(found) < answers and (status := reader.readline()):
@@ -118,7 +118,7 @@ def test_a_body_in_pieces_is_read_in_pieces(client: httpx.Client) -> None:
 
 
 def test_a_caller_who_waits_for_leave_to_send_gets_it(client: httpx.Client) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20) as line:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60) as line:
         line.sendall(request(more="expect: 100-continue\r\n").removesuffix(BODY))
         assert line.recv(100).startswith(b"HTTP/1.1 100 ")
         line.sendall(BODY)

@@ -66,11 +66,11 @@ def clean(text: str) -> bool:
 def test_nothing_of_a_person_is_in_answers_records_traces_pages_metrics_or_what_is_logged(
     running: Running,
 ) -> None:
-    with httpx.Client(base_url=running.url, verify=running.tls, timeout=20) as client:
+    with httpx.Client(base_url=running.url, verify=running.tls, timeout=60) as client:
         asked = [client.post("/predict", json=row) for row in (ADA, *BROKEN)]
         asked.append(client.post("/predict", json={"rows": [ADA, *BROKEN]}))
         asked.append(
-            client.post("/predict", content=b'{"name": "Ada Lovelace", "born": -1815181518', timeout=20)
+            client.post("/predict", content=b'{"name": "Ada Lovelace", "born": -1815181518', timeout=60)
         )
         values = [{"name": n, "shape": [1], "datatype": "BYTES", "data": [ADA[n]]} for n in ("email", "name")]
         asked.append(client.post("/v2/models/person/infer", json={"inputs": values}))

@@ -95,15 +95,9 @@ def test_every_name_label_and_number_is_that_of_the_page(
             for miles in (1.0, 2.0, 120.0):
                 client.post("/predict", json={**example, "trip_distance": miles})
             here = page(client.get("/metrics").text)
-            until(
-                lambda: (
-                    told(sink.metrics[-1]).get(("wardline_rows_total", "serve")) == 2 if sink.metrics else 0
-                ),
-                20,
-            )
+            until(lambda: sink.metrics and still(told(sink.metrics[-1])) == still(here))
             there = told(sink.metrics[-1])
         last = told(sink.metrics[-1])  # what the server sends when it ends
-    assert still(there) == still(here)
     assert {key[0] for key in there} == {key[0] for key in here}
     assert last["wardline_log_total", "written"] == 3
     resource = attributes(sink.metrics[0].resource_metrics[0].resource.attributes)
@@ -150,14 +144,13 @@ def test_differences_add_up_to_the_totals(tmp_path: Path, monkeypatch: pytest.Mo
         with serving(app(gate(), Settings(home=tmp_path))) as client:
             for count in (1, 2):
                 client.post("/predict", json=ROW)
-                until(lambda count=count: rows_of(sink) >= count, 20)  # type: ignore[misc] # its default is the number
+                until(lambda count=count: rows_of(sink) >= count)  # type: ignore[misc] # its default is the number
             sink.status = 400  # refused: nothing of it may be lost
             client.post("/predict", json=ROW)
-            refused = len(sink.metrics)
-            until(lambda: len(sink.metrics) > refused + 1, 20)
-            sink.metrics.clear()
+            refused = sink.refused
+            until(lambda: sink.refused > refused + 1)
             sink.status = 200
-        assert rows_of(sink) == 1
+        assert rows_of(sink) == 3
         point = by_rows(sink.metrics[-1])
     assert point.aggregation_temporality == 1
     assert point.data_points[0].start_time_unix_nano < point.data_points[0].time_unix_nano
@@ -179,20 +172,25 @@ def test_a_collector_in_trouble_costs_requests_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: dict[str, Any]
 ) -> None:
     with receiving(**trouble) as sink:
-        to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="1")
+        to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="20")
         took = []
         with serving(app(gate(), Settings(home=tmp_path))) as client:
-            asked = time.monotonic()
-            while time.monotonic() - asked < 1.5:  # over an export
+
+            def asked() -> bool:
                 began = time.perf_counter()
                 assert client.post("/predict", json=ROW).status_code == 200
                 took.append(time.perf_counter() - began)
-            text = client.get("/metrics").text
+                return sink.begun > 0
+
+            until(asked)  # until an export is under way, and then some more
+            for _ in range(20):
+                asked()
+            if trouble.get("status"):
+                failed = 'wardline_metric_exports_total{gate="pair",what="failed"}'
+                until(lambda: failed in client.get("/metrics").text)
             if sink.hold is not None:
                 sink.hold.set()
-    assert max(took) < 1.0
-    if trouble.get("status"):
-        assert 'wardline_metric_exports_total{gate="pair",what="failed"}' in text
+    assert max(took) < 15.0  # who waited for the collector would have waited for twenty seconds
 
 
 def test_nobody_listening_costs_requests_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +198,7 @@ def test_nobody_listening_costs_requests_nothing(tmp_path: Path, monkeypatch: py
     began = time.monotonic()
     with serving(app(gate(), Settings(home=tmp_path))) as client:
         assert client.post("/predict", json=ROW).status_code == 200
-    assert time.monotonic() - began < 20  # and the server ends
+    assert time.monotonic() - began < 60  # and the server ends
 
 
 def test_grpc_sends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +264,7 @@ class Sending:
     def export(self, metrics_data: Any) -> Any:
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
-        self.go.wait(20)
+        self.go.wait(120)
         self.got.append(metrics_data)
         return MetricExportResult.SUCCESS
 
@@ -302,12 +300,12 @@ def test_one_of_many_workers_sends_and_when_it_ends_another_goes_on(begun: Any) 
     assert first.due()
     assert not second.due()
     first.give(families())
-    until(lambda: first.sent == 1, 20)
+    until(lambda: first.sent == 1)
     first.close(families)
     assert len(sent.got) == 2
     assert second.due()
     second.give(families())
-    until(lambda: second.sent == 1, 20)
+    until(lambda: second.sent == 1)
     assert len(others.got) == 1
 
 
@@ -318,12 +316,12 @@ def test_while_one_export_is_under_way_the_next_is_left_out_and_counted(begun: A
     clock.advance(61.0)
     assert made.due()
     made.give(families())
-    until(lambda: made._busy, 20)
+    until(lambda: made._busy)
     made.give(families())
     made.give(families())
     assert made.skipped == 2
     sending.go.set()
-    until(lambda: made.sent == 1, 20)
+    until(lambda: made.sent == 1)
 
 
 def test_a_worker_that_is_killed_leaves_the_lock(begun: Any, tmp_path: Path) -> None:
@@ -344,7 +342,7 @@ def test_a_worker_that_is_killed_leaves_the_lock(begun: Any, tmp_path: Path) -> 
     assert not made.due()
     worker.kill()
     worker.communicate()
-    until(made.due, 20)
+    until(made.due)
 
 
 def test_counts_of_other_workers_are_in_what_one_sends(

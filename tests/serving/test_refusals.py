@@ -24,7 +24,7 @@ from wardline.settings import LogSettings, ServingSettings, TraceSettings
 from wardline.tracing.read import Wanted, traces
 from wardline.tracing.trace import Trace
 
-QUIET = TraceSettings(sample=0, slowest=1e-9)
+QUIET = TraceSettings(sample=0, slowest=0)
 
 
 def gate() -> Gate:
@@ -47,7 +47,7 @@ def told(home: Path, gated: Gate, count: int = 1, **wanted: Any) -> list[Trace]:
         tracer.flush()
         return list(traces(home / gated.name / "traces", Wanted(**wanted)))
 
-    return until(lambda: kept if len(kept := found()) >= count else [], 20)
+    return until(lambda: kept if len(kept := found()) >= count else [])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_busy_server_says_so(tmp_path: Path) -> None:
     with served(tmp_path, gated, serving=ServingSettings(max_in_flight=1)) as (client, _):
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(client.post, "/predict", json={"a": 6.0, "b": 0.0})
-            assert model.entered.acquire(timeout=20)
+            assert model.entered.acquire(timeout=120)
             assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 429
             model.release.set()
             assert waiting.result().status_code == 200
@@ -111,7 +111,7 @@ def test_a_busy_server_says_so(tmp_path: Path) -> None:
 
 
 def test_a_log_that_keeps_nothing_is_a_fault_of_ours(tmp_path: Path) -> None:
-    with served(tmp_path, log=LogSettings(ack="durable", ack_s=0.2)) as (client, gated):
+    with served(tmp_path, log=LogSettings(ack="durable")) as (client, gated):
         client.post("/predict", json=EXAMPLE_PAIR)
         gated.open().sink.close()  # type: ignore[attr-defined] # the log's own: no record is kept from here
         assert client.post("/predict", json=EXAMPLE_PAIR).status_code == 503
@@ -132,7 +132,7 @@ def test_who_has_no_key_is_told_of(tmp_path: Path) -> None:
 
 
 def test_a_storm_of_refusals_is_bounded_and_counted(tmp_path: Path) -> None:
-    few = TraceSettings(sample=0, slowest=1e-9, burst=5, per_minute=1)
+    few = TraceSettings(sample=0, slowest=0, burst=5, per_minute=1)
     with served(tmp_path, traces=few) as (client, gated):
         for _ in range(40):
             client.post("/predict", content=b"{")

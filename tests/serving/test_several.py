@@ -99,7 +99,7 @@ def test_a_body_over_the_limit_is_refused_as_by_a_gate_alone(name: str, client: 
     for path in (f"/gates/{name}/predict", f"/v2/models/{name}/infer"):
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n"
         head += "content-type: application/json\r\n\r\n"
-        with socket.create_connection((client.base_url.host, client.base_url.port or 80), 10) as connection:
+        with socket.create_connection((client.base_url.host, client.base_url.port or 80), 60) as connection:
             connection.sendall(head.encode())
             assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")  # and no byte of the body was sent
 
@@ -199,17 +199,21 @@ def test_keys_guard_what_is_about_all_gates_too(tmp_path: Path) -> None:
 
 def test_the_command_serves_both_with_a_monitor_each_and_stops_clean(tmp_path: Path) -> None:
     with started(tmp_path, "guards.employment") as running:
-        text = "".join(running.screen)
         for name in BOTH:
-            assert f"/gates/{name}/predict" in text
-            answer = httpx.post(f"{running.url}/gates/{name}/predict", json=BOTH[name].contract.examples[0])
+            running.says(f"/gates/{name}/predict")
+            gate = f"{running.url}/gates/{name}"
+            answer = httpx.post(f"{gate}/predict", json=BOTH[name].contract.examples[0], timeout=60)
             assert answer.status_code == 200
-            until(lambda name=name: httpx.get(f"{running.url}/gates/{name}/readyz").json()["monitor"]["state"]
-                  == "alive")  # fmt: skip
+            until(lambda gate=gate: watcher(gate) == "alive")
     assert running.process.returncode == 0
     for name in BOTH:
         assert len(ids(running.home, name)) == 1
         assert (running.home / name / "health.json").exists()
+
+
+def watcher(gate: str) -> str:
+    told: str = httpx.get(f"{gate}/readyz", timeout=60).json()["monitor"]["state"]
+    return told
 
 
 def test_the_command_refuses_a_gate_that_is_named_twice(tmp_path: Path) -> None:

@@ -415,7 +415,7 @@ def test_a_deadline_with_no_rung_left_is_a_504(tmp_path: Path) -> None:
 
     def slow(matrix: Any) -> Any:
         if matrix[0, 0] > 5:
-            release.wait(20)
+            release.wait(300)
         return matrix[:, 0]
 
     opened = pair_gate(chain=Chain(Python(lambda: slow, name="model", deadline_ms=30)))

@@ -21,7 +21,7 @@ def test_mlservers_types_ask_and_read_unchanged(tmp_path: Path) -> None:
     with serving(app(pair_gate().gate, Settings(home=tmp_path))) as client:
         ran = subprocess.run(
             [PEERS / "python", Path(__file__).with_name("mlserver_client.py"), str(client.base_url)],
-            capture_output=True, check=False, text=True, timeout=60,
+            capture_output=True, check=False, text=True, timeout=240,
         )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == {

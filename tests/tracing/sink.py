@@ -20,6 +20,8 @@ class Received:
     status: int = 200
     body: bytes = b""
     hold: threading.Event | None = None
+    begun: int = 0
+    refused: int = 0
     requests: list[ExportTraceServiceRequest] = field(default_factory=list)
     metrics: list[ExportMetricsServiceRequest] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
@@ -36,17 +38,20 @@ def receiving(**given: Any) -> Iterator[Received]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            received.begun += 1
             if received.hold is not None:
-                received.hold.wait(20)
-            text = self.rfile.read(int(self.headers["content-length"]))
+                received.hold.wait(120)
+            status, text = received.status, self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 text = gzip.decompress(text)
             received.headers.append(self.headers)
-            if self.path.endswith("/metrics"):
+            if status != 200:
+                received.refused += 1
+            elif self.path.endswith("/metrics"):
                 received.metrics.append(ExportMetricsServiceRequest.FromString(text))
             else:
                 received.requests.append(ExportTraceServiceRequest.FromString(text))
-            self.send_response(received.status)
+            self.send_response(status)
             self.send_header("content-length", str(len(received.body)))
             self.end_headers()
             self.wfile.write(received.body)

@@ -22,8 +22,8 @@ from wardline.tracing.read import traces
 from wardline.tracing.trace import Trace
 from wardline.verdict import Stage
 
-NONE = TraceSettings(sample=0, slowest=1e-9)
-ASKED = TraceSettings(sample=0, slowest=1e-9, burst=1000)
+NONE = TraceSettings(sample=0, slowest=0)
+ASKED = TraceSettings(sample=0, slowest=0, burst=1000)
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ def test_who_asks_for_a_trace_has_every_guard_timed(
     tmp_path: Path, asked: dict[str, Any], timed: bool
 ) -> None:
     CALLER.set(trace_context(None)._replace(**asked))
-    settings = TraceSettings(sample=0, slowest=1e-9, debug_token="secret")
+    settings = TraceSettings(sample=0, slowest=0, debug_token="secret")
     records, _ = walked(taxi, tmp_path, taxi.contract.examples[0], settings)
     assert bool(records.guards_ns) is timed
 
@@ -137,7 +137,7 @@ def test_what_is_only_found_interesting_has_its_panels_time(tmp_path: Path) -> N
 
 def test_a_tenth_of_the_sample_has_every_guard_timed(tmp_path: Path) -> None:
     taxi.close()
-    opened = taxi.open(Settings(home=tmp_path, traces=TraceSettings(sample=0.5, slowest=1e-9)))
+    opened = taxi.open(Settings(home=tmp_path, traces=TraceSettings(sample=0.5, slowest=0)))
     dice, example = Random(1), taxi.contract.examples[0]
     for _ in range(200):
         opened.walk(lambda: taxi.contract.admit(example), "id", f"{dice.getrandbits(128):032x}")

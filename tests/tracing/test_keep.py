@@ -28,7 +28,7 @@ def context(**given: Any) -> TraceContext:
 
 
 def test_a_plain_answer_is_kept_at_the_declared_rate() -> None:
-    keep, dice = Keep(TraceSettings(sample=0.05, slowest=1e-9)), Random(1)
+    keep, dice = Keep(TraceSettings(sample=0.05, slowest=0)), Random(1)
     kept = sum(bool(keep.why(records(f"{dice.getrandbits(128):032x}"), None)) for _ in range(20_000))
     assert 900 <= kept <= 1100  # 1000 expected, 3.2 standard deviations
 
@@ -38,7 +38,7 @@ def test_the_sample_is_the_one_that_opentelemetry_takes() -> None:
 
     theirs, ours, dice = (
         TraceIdRatioBased(0.1),
-        Keep(TraceSettings(sample=0.1, slowest=1e-9)),
+        Keep(TraceSettings(sample=0.1, slowest=0)),
         Random(2),
     )
     for number in [dice.getrandbits(128) for _ in range(2000)]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from guards.taxi import gate as taxi
+from tests.waiting import free_port
 from wardline import Settings
 from wardline.settings import TraceSettings
 from wardline.tracing.read import traces
@@ -25,12 +25,6 @@ from wardline.tracing.trace import Trace
 pytestmark = pytest.mark.receivers
 BIN = Path(sys.executable).parent
 ROW = dict(taxi.contract.examples[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(found: Callable[[], Any], seconds: float = 240.0) -> Any:
@@ -54,7 +48,7 @@ def running(command: list[str], log: Path, **env: str) -> Iterator[None]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -113,7 +107,7 @@ def test_phoenix_shows_spans_attributes_events_and_parents(
         found = [each for each in data if each["context"]["span_id"] in ours]
         return found if len(found) == len(ours) else []
 
-    for got in until(arrived, 60):
+    for got in until(arrived):
         trace, span = ours[got["context"]["span_id"]]
         assert got["name"] == span.name
         assert got["context"]["trace_id"] == trace.trace_id
@@ -146,13 +140,13 @@ def test_mlflow_shows_spans_attributes_events_and_parents(
         import json
 
         done = subprocess.run(
-            [sys.executable, "-c", reader, mlflow], capture_output=True, check=True, timeout=60,
+            [sys.executable, "-c", reader, mlflow], capture_output=True, check=True, timeout=240,
             env={**os.environ, "MLFLOW_TRACKING_URI": mlflow},
         )  # fmt: skip
         found = json.loads(done.stdout.splitlines()[-1])
         return found if len(found) >= sum(len(trace.spans) for trace in sent) else []
 
-    got = {(each["name"], each["start_time_unix_nano"]): each for each in until(arrived, 60)}
+    got = {(each["name"], each["start_time_unix_nano"]): each for each in until(arrived)}
     for trace in sent:
         for span in trace.spans:
             theirs = got[span.name, span.start]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from tests import persons
 from tests.examples import Crashing, Limit, declared_pair, doubling
 from tests.tracing.sink import attributes, receiving
+from tests.waiting import until
 from wardline import Chain, Python, Risk, Rule, Settings
 from wardline.gate import Gate
 from wardline.settings import TraceSettings
@@ -56,13 +57,6 @@ def answered(
         gate.batch(row)
     gate.close()
     return traces(home)
-
-
-def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def names(trace: Trace) -> list[str]:
@@ -213,7 +207,7 @@ def test_a_receiver_in_trouble_costs_requests_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: dict[str, Any]
 ) -> None:
     with receiving(**trouble) as sink:
-        export_to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_SCHEDULE_DELAY="20",
+        export_to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="20", OTEL_BSP_SCHEDULE_DELAY="20",
                   OTEL_BSP_MAX_QUEUE_SIZE="70")  # fmt: skip
         gate = declared_pair(chain())
         opened = gate.open(Settings(home=tmp_path, traces=ALL))
@@ -230,7 +224,7 @@ def test_a_receiver_in_trouble_costs_requests_nothing(
             sink.hold.set()
         gate.close()
         stats = opened.tracer.stats()
-    assert max(took) < 1.0  # the receiver's timeout is a second: no request waited for it
+    assert max(took) < 15.0  # who waited for the receiver would have waited for twenty seconds
     assert len(traces(tmp_path)) == 200
     assert stats.sent + stats.unsent == 7 * 200
 

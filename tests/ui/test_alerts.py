@@ -12,7 +12,7 @@ import pytest
 from guards.leaf import gate
 from tests.monitor.test_camera_alarm import Field
 from tests.serving.server import serving
-from tests.ui.test_browser import FLAGS
+from tests.ui.browser import browsing
 from tests.waiting import until
 from wardline import LogSettings, Settings
 from wardline.monitor import journal
@@ -54,9 +54,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         for count, updated in ((12, False), (3, True)):
             field.send(count, updated=updated)
             pictures = 12 + 3 * updated
-            until(lambda least=pictures: _pictured(made.kept) >= least, 20)
-            until(lambda least=pictures: field.seen(least), 20)
-        until(made.fires, 20)
+            until(lambda least=pictures: _pictured(made.kept) >= least)
+            until(lambda least=pictures: field.seen(least))
+        until(made.fires)
         yield made
         field.monitor.close()
 
@@ -94,13 +94,8 @@ def test_there_is_no_list_without_a_monitor(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 def test_a_person_sees_before_and_after_side_by_side(told: Told) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        tab = browser.new_context(base_url=str(told.client.base_url), java_script_enabled=False).new_page()
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text))
+    with browsing(base_url=str(told.client.base_url), java_script_enabled=False) as seen:
+        tab = seen.tab
         tab.goto("/ui/")
         shown = [tab.locator("article.alert img").nth(at) for at in (0, 1)]
         boxes = [image.bounding_box() for image in shown]
@@ -110,8 +105,6 @@ def test_a_person_sees_before_and_after_side_by_side(told: Told) -> None:
         tab.click("text=after: its request")
         tab.wait_for_url("**/ui/traces/*")
         assert tab.locator("img.frame").count() == 1
-        assert problems == []
-        browser.close()
 
 
 def test_pictures_that_went_with_their_traces_are_said_to_be_gone(told: Told) -> None:

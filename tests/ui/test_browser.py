@@ -10,13 +10,12 @@ import pytest
 
 from guards.taxi import gate as taxi
 from tests.serving.server import serving
+from tests.ui.browser import browsing
 from wardline import Settings
 from wardline.serving import app
 from wardline.settings import TraceSettings
 
 ROW = dict(taxi.contract.examples[0])
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +66,8 @@ def test_an_unknown_trace_is_a_404(client: httpx.Client) -> None:
 
 @pytest.mark.browser
 def test_a_person_finds_why_with_the_keyboard_alone(client: httpx.Client, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        tab = browser.new_context(base_url=str(client.base_url), java_script_enabled=False).new_page()
-        asked: list[str] = []
-        problems: list[str] = []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: problems.append(message.text))
+    with browsing(base_url=str(client.base_url), java_script_enabled=False) as seen:
+        tab = seen.tab
         tab.goto("/ui/")
         assert "Which guard speaks most" in tab.inner_text("main")
         assert tab.inner_text("td:has-text('out_of_distribution')")
@@ -99,6 +91,4 @@ def test_a_person_finds_why_with_the_keyboard_alone(client: httpx.Client, tmp_pa
         assert max(bars.nth(i).bounding_box()["width"] for i in range(5)) > 100  # type: ignore[index] # it is drawn
         tab.click("text=← older")
         assert "Request far" in tab.inner_text("h1")
-        assert all(url.startswith(str(client.base_url)) for url in asked)
-        assert problems == []  # the policy forbade nothing
-        browser.close()
+        assert all(url.startswith(str(client.base_url)) for url in seen.asked)

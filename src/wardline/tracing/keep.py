@@ -55,12 +55,13 @@ class Slowest:
     """The slowest share of a stream, in constant memory: a quantile tracked by stochastic approximation.
 
     Each value above the threshold raises it a little, each below lowers it very little, so that in the long
-    run the declared share lies above. Method: Robbins and Monro (1951), in log time.
+    run the declared share lies above. A share of 0 is none at all. Method: Robbins and Monro (1951), in log
+    time.
     """
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self.threshold = 0.0
+        self.threshold = 0.0 if share else math.inf
 
     def holds(self, value: float) -> bool:
         """Say whether a value is among the slowest, and learn from it."""
