@@ -14,7 +14,7 @@ pip = $(1)/bin/pip --quiet --disable-pip-version-check install
 install = $(call pip,$(1)) -c constraints.txt uv && { $(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) \
 	|| $(call pip,$(1)) $(2); }
 
-.PHONY: setup serve test test-more check bench durability fuzz format models leaf-models
+.PHONY: setup serve test test-more peers check bench durability fuzz format models leaf-models
 
 setup: $(STAMP)
 
@@ -32,6 +32,8 @@ $(PEERS): constraints-peers.txt
 	$(PYTHON) -m venv .venv-peers
 	$(call install,.venv-peers,-r constraints-peers.txt)
 	touch $@
+
+peers: $(PEERS)
 
 serve: setup
 	$(BIN)/wardline serve guards.taxi

@@ -20,7 +20,7 @@ ROW = gate.contract.examples[0]
 
 def health(**given: object) -> Health:
     now = time.time()
-    return Health("taxi", **{"at": now, "until": now + 60.0, **given})  # type: ignore[arg-type]
+    return Health("taxi", **{"at": now, "until": now + 600.0, **given})  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def explore(client: httpx.Client, *, examples: int, number: int = 0, only: Colle
             def ask(case: Case) -> None:
                 nonlocal asked
                 asked += 1
-                case.call_and_validate(base_url=base, checks=CHECKS, timeout=30)
+                case.call_and_validate(base_url=base, checks=CHECKS, timeout=120)
 
             few = settings(
                 max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import ssl
@@ -93,4 +94,5 @@ def test_nothing_of_a_person_is_in_answers_records_traces_pages_metrics_or_what_
     assert all(clean(line(trace).decode()) for trace in kept)
     assert clean("".join(running.screen))
     for file in running.home.rglob("*"):
-        assert not file.is_file() or clean(file.read_bytes().decode("latin-1")), file
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # the server renames its files
+            assert clean(file.read_bytes().decode("latin-1")), file
