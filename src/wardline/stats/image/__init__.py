@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from wardline.stats.image.blocks import blocks
 from wardline.stats.image.detail import detail
 from wardline.stats.image.noise import noise
@@ -63,6 +65,7 @@ class Statistics(NamedTuple):
     noise_dark: float  # the same where luma is below 64, DN
     noise_mid: float  # 64 to 160
     noise_bright: float  # above 160
+    noise_grain: float  # log energy of the noise's second differences over that of its first
     noise_chroma: float  # log of the noise of red minus blue over that of green
     noise_correlation: float  # of the channels' noise: demosaicing, denoising and chroma subsampling raise it
     hot_pixels: float  # isolated bright outliers a million pixels
@@ -71,6 +74,8 @@ class Statistics(NamedTuple):
     detail_fine: float  # log of the energy at lag 1 over lag 2
     detail_mid: float  # log of the energy at lag 2 over lag 4
     detail_axis: float  # log of horizontal over vertical energy at lag 1
+    detail_bend: float  # log energy of the second difference over that of the first
+    detail_tail: float  # log of the mean square of steps over the square of their mean size
     detail_chroma: float  # log of chroma's energy at lag 1 over luma's
     detail_chroma_fine: float  # chroma's energy at lag 1 over lag 2, log: subsampling shows here
     flat: float  # share of tiles with hardly any structure: dirt, fog, a hand over the lens
@@ -100,5 +105,6 @@ def statistics(sampled: Sample) -> Statistics:
     """Measure what was sampled from one frame."""
     toned, dark, bright = tone(sampled)
     steps = steps_of(sampled)
-    coloured, noisy = colour(sampled, dark, bright), noise(sampled, steps[0])
-    return Statistics(*toned, *coloured, *noisy, *detail(sampled, steps), *blocks(steps))
+    sizes = np.abs(steps[2:5, : len(sampled.grey)])
+    coloured, noisy = colour(sampled, dark, bright), noise(sampled, steps[3, : len(sampled.grey)])
+    return Statistics(*toned, *coloured, *noisy, *detail(sampled, steps, sizes), *blocks(sizes, sampled.tall))

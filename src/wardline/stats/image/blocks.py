@@ -6,7 +6,6 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from wardline.stats.image.sample import LAGS, Matrix
@@ -22,23 +21,23 @@ class Blocks(NamedTuple):
     resampled: float
 
 
-def blocks(steps: Matrix) -> Blocks:
+def blocks(sizes: Matrix, tall: int) -> Blocks:
     """Average the steps between neighbours by their phase on the 8x8 grid, and look for other periods.
 
     Compression steps at the grid's own phase (Wang, Sheikh & Bovik 2002); a picture cropped or moved after
     compression steps at another one. Interpolation to another size makes the second difference
     periodic (Gallagher 2005), which the mean spectrum over tiles shows as a peak. Edges are cut
     down for it, or they would be all it sees; a period that divides the grid's hides behind it.
-    `steps` are those of `sample.steps_of`.
+    `sizes` (3, rows, side) are the middle three of `sample.steps_of`, without their signs.
     """
-    _, rows, side = steps.shape
-    bent, across, down = np.abs(steps[:3])
-    along, every, phase = _ones(side), _ones(rows), _phase(rows, side)
-    on, off = _phases((every @ across @ phase[:side] / side).tolist())
-    on_too, off_too = _phases((down @ along @ phase / (side - LAGS)).tolist())
-    most = float(every @ (bent @ along)) / (rows * (side - 2))
-    low = np.asarray(cv2.min(bent, most), np.float32).reshape(-1, side, side)
-    return Blocks((on + on_too) / 2, (off + off_too) / 2, _period(along @ low, side))
+    _, rows, side = sizes.shape
+    bent, across = _ones(rows) @ sizes[1:]
+    along = _ones(side)
+    on, off = _phases((across @ _phase(side, side, LAGS) / rows).tolist())
+    on_too, off_too = _phases(((sizes[0] @ along) @ _phase(rows, tall, LAGS) / side).tolist())
+    most = float(bent @ along) / (rows * (side - LAGS))
+    low = np.minimum(sizes[1], np.float32(most)).reshape(-1, tall, side)
+    return Blocks((on + on_too) / 2, (off + off_too) / 2, _period(_ones(tall) @ low, tall))
 
 
 def _phases(steps: list[float]) -> tuple[float, float]:
@@ -49,10 +48,10 @@ def _phases(steps: list[float]) -> tuple[float, float]:
     return math.log(grid + _TINY) - usual, math.log(max(others) + _TINY) - usual
 
 
-def _period(bent: Matrix, side: int) -> float:
+def _period(bent: Matrix, tall: int) -> float:
     """Return the log of the strongest line over the median of the mean spectrum, grid harmonics left out."""
-    waves = bent @ _waves(side)
-    halves = _ones(len(waves)) @ (waves * waves) / len(waves)
+    waves = bent @ _waves(bent.shape[1])
+    halves = np.vecdot(waves.T, waves.T) / (len(waves) * tall * tall)
     power = sorted((halves[::2] + halves[1::2]).tolist())
     if len(power) < 3:
         return math.nan
@@ -65,12 +64,12 @@ def _ones(count: int) -> Matrix:
     return np.ones(count, np.float32)
 
 
-@lru_cache(8)
-def _phase(rows: int, side: int) -> Matrix:
-    """Return what averages rows by their phase, (rows, 8); a tile's last block has not all its steps."""
-    phase = np.tile(np.eye(8, dtype=np.float32), (rows // 8, 1)).reshape(-1, side, 8)
-    phase[:, -8:] = 0.0
-    averages: Matrix = phase.reshape(rows, 8) / np.float32(len(phase) * (side // 8 - 1))
+@lru_cache(16)
+def _phase(count: int, length: int, missing: int) -> Matrix:
+    """Return what averages lines by their phase, (count, 8); a tile's `length` lacks its last steps."""
+    phase = np.tile(np.eye(8, dtype=np.float32), (count // 8, 1)).reshape(-1, length, 8)
+    phase[:, length - missing :] = 0.0
+    averages: Matrix = (phase / phase.sum(axis=(0, 1))).reshape(count, 8)
     return averages
 
 
@@ -85,4 +84,4 @@ def _waves(side: int) -> Matrix:
     angles = 2 * np.pi * np.outer(np.arange(length), lines) / length
     waves = np.zeros((side, len(lines), 2), np.float32)
     waves[3 : 3 + length] = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return (waves / np.float32(side)).reshape(side, -1)
+    return waves.reshape(side, -1)

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.image.sample import LAGS, Matrix, Sample, middles
+from wardline.stats.image.sample import CHROMA, LAGS, Matrix, Sample, inner_means
 
 _FLAT = 1.5  # DN² of neighbour differences under which a tile holds hardly any structure
 _REACH = 6  # pixels to either side of an edge
-_SHARE = 6  # one row in this many gives the edge it is best at
-_ROWS = 288  # looked at, about
+_EVERY, _SHARE = 2, 3  # of so many rows one is looked at; one in so many of these gives its edge
 _LEAST = 8  # edges under which their shape says nothing
 _FEW, _ONE = 3, 0.8  # of more tiles than so few, the share of edges in one of them that is too much
 _STEP = 16.0  # DN from one side to the other that make an edge
@@ -23,15 +22,18 @@ _REACHED = np.arange(1 - _REACH, _REACH + 2)[:, None]
 _COLOURED = 0.25  # DN²; below this chroma is rounding
 
 
-# What is asked of the logs of: both ways at lags 1, 2 and 4, across and down at 1, chroma at 1 and 2.
+# What is asked of the logs of energy both ways at lags 4, 2 and 1, of the second difference, across and down
+# at 1, of chroma at 1 and 2, and of the mean size of steps across at 1.
 _RATIOS = np.array(
     [
-        [1, 0, 0, 0, 0, 0, 0],
-        [1, -1, 0, 0, 0, 0, 0],
-        [0, 1, -1, 0, 0, 0, 0],
-        [0, 0, 0, 1, -1, 0, 0],
-        [-1, 0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 0, 1, -1],
+        [0, 0, 1, 0, 0, 0, 0, 0, 0],
+        [0, -1, 1, 0, 0, 0, 0, 0, 0],
+        [-1, 1, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 1, -1, 0, 0, 0],
+        [0, 0, 0, 1, -1, 0, 0, 0, 0],
+        [0, 0, 0, 0, 1, 0, 0, 0, -2],
+        [0, 0, -1, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1, -1, 0],
     ],
     np.float32,
 )
@@ -44,6 +46,8 @@ class Detail(NamedTuple):
     detail_fine: float
     detail_mid: float
     detail_axis: float
+    detail_bend: float
+    detail_tail: float
     detail_chroma: float
     detail_chroma_fine: float
     flat: float
@@ -51,85 +55,94 @@ class Detail(NamedTuple):
     overshoot: float
 
 
-def detail(sampled: Sample, steps: Matrix) -> Detail:
+def detail(sampled: Sample, steps: Matrix, sizes: Matrix) -> Detail:
     """Measure energy at three lags, the median over tiles, and the edges.
 
     The ratios are those of the structure function: natural pictures keep them (their spectrum falls as one
     power of the frequency) while blur, sharpening, denoising and rescaling bend them. Tiles without
-    structure are left out: there only noise would speak. `steps` are those of `sample.steps_of`.
+    structure are left out: there only noise would speak. `steps` are those of `sample.steps_of`, `sizes` the
+    first three of them without their signs.
     """
-    side = sampled.side
-    whole = steps[1:].reshape(6, -1, side * side)
-    energies = np.vecdot(whole, whole) / np.float32(side * (side - LAGS))
-    both = energies[::2] + energies[1::2]
-    chroma = _chroma(sampled)
-    structured = both[0] > 2 * _FLAT
+    rows, side, tall = len(sampled.grey), sampled.side, sampled.tall
+    tiles = rows // tall
+    luma, colour = steps[:, :rows].reshape(7, tiles, -1), steps[4:6, rows:].reshape(2, tiles, -1)
+    means = sizes[2].reshape(tiles, -1) @ _ones(tall * side)
+    energies = np.vecdot(luma, luma)
+    both = energies[:3] + energies[:3:-1]
+    each = np.concatenate([both, energies[3:5], energies[2:3], np.vecdot(colour, colour), means[None]])
+    each /= _counts(tall, side)
+    structured = each[2] > _FLAT
     count = int(np.count_nonzero(structured))
-    every = np.concatenate([both, energies[:2], chroma])
-    if 0 < count < len(structured):
-        every = every[:, structured]
-    level, fine, mid, axis, colour, colour_fine = middles(_RATIOS @ np.log(every + _TINY))
-    if chroma[1].max() < _COLOURED:  # mono: there is no chroma to have detail
-        colour = colour_fine = math.nan
+    mono = max(each[6].tolist()) < _COLOURED
+    if 0 < count < tiles:
+        each = each[:, structured]
+    level, fine, mid, axis, bend, tail, chroma, chroma_fine = inner_means(_RATIOS @ np.log(each + _TINY))
+    if mono:  # there is no chroma to have detail
+        chroma = chroma_fine = math.nan
     return Detail(
         level,
         fine,
         mid,
         axis,
-        colour,
-        colour_fine,
-        1.0 - count / len(structured),
-        *_edges(sampled.wide, steps[3]),
+        bend,
+        tail,
+        chroma,
+        chroma_fine,
+        1.0 - count / tiles,
+        *_edges(sampled, steps[5]),
     )
 
 
-def _chroma(sampled: Sample) -> Matrix:
-    """Return the energy of red minus blue at lags 1 and 2, (2, tiles); along every second row is plenty."""
-    side = sampled.side
-    half = sampled.colour[::2].astype(np.float32).reshape(-1)
-    between = half[2::3] - half[::3]
-    steps = np.empty((2, len(between)), np.float32)
-    np.subtract(between[1:], between[:-1], out=steps[0, :-1])
-    np.subtract(between[2:], between[:-2], out=steps[1, :-2])
-    steps.reshape(2, -1, side)[:, :, -2:] = 0.0
-    squared = steps.reshape(2, -1, side // 2 * side)
-    energies: Matrix = np.vecdot(squared, squared) / np.float32(side // 2 * (side - 2))
-    return energies
+@lru_cache(8)
+def _ones(count: int) -> Matrix:
+    return np.ones(count, np.float32)
 
 
-def _edges(wide: Matrix, steps: Matrix) -> tuple[float, float]:
+@lru_cache(8)
+def _counts(tall: int, side: int) -> Matrix:
+    """Return how many steps each sum of a tile is of."""
+    across, down = tall * (side - LAGS), (tall - LAGS) * side
+    both = across + down
+    counts = both, both, both, across, across, down, across // CHROMA, across // CHROMA, across
+    return np.array(counts, np.float32)[:, None]
+
+
+def _edges(sampled: Sample, steps: Matrix) -> tuple[float, float]:
     """Average the profiles of the steepest edges along rows: their 10-90 % width and their overshoot.
 
     Each row offers its steepest place by `steps` over two pixels; the steepest of those are turned to rise,
     and scaled by the levels six pixels off on either side. The median over edges keeps textures, which are
     no edges, from speaking. Where nearly all lie in one tile, one thing's shape would speak: NaN.
     """
-    rows, side = wide.shape
-    every = max(1, rows // _ROWS)
-    inner = np.abs(steps[::every, _REACH - 1 : side - _REACH - 1])
-    places = _starts(rows, side, every) + inner.argmax(axis=1)  # of the pixel before the edge's middle one
+    wide, side, rows = sampled.wide, sampled.side, len(sampled.grey)
+    inner = np.abs(steps[:rows:_EVERY, _REACH - 1 : side - _REACH - 1])
+    places = _starts(rows, side) + inner.argmax(axis=1)  # of the pixel before the edge's middle one
     height = steps.reshape(-1)[places]
-    steepest = (-np.abs(height)).argpartition(len(height) // _SHARE)[: len(height) // _SHARE]
-    profiles = wide.reshape(-1)[places[steepest] + _REACHED] * np.sign(height[steepest])
-    low = (profiles[0] + profiles[1]) / 2
-    step = (profiles[-2] + profiles[-1]) / 2 - low
+    count = len(height) // _SHARE
+    steepest = np.abs(height).argpartition(-count)[-count:]
+    places, height = places[steepest], height[steepest]
+    profiles = wide.reshape(-1)[places + _REACHED] * np.sign(height)
+    low, high = np.add(profiles[:-1:11], profiles[1::11]) / 2
+    step = high - low
     real = step > _STEP
-    count, tiles = int(np.count_nonzero(real)), rows // side
+    count, tiles = int(np.count_nonzero(real)), rows // sampled.tall
     if count < _LEAST:
         return math.nan, math.nan
-    fullest = int(np.bincount(places[steepest[real]] // (side * side)).max())
-    if tiles > _FEW and fullest > _ONE * count:
+    if count < len(step):
+        places, profiles, low, step = places[real], profiles[:, real], low[real], step[real]
+    if tiles > _FEW and int(np.bincount(places // (sampled.tall * side)).max()) > _ONE * count:
         return math.nan, math.nan
-    scaled = (profiles[:, real] - low[real]) / step[real]
-    beyond = scaled[_REACH + 1 : -2].max(axis=0) - 1.0
-    before = -scaled[2:_REACH].min(axis=0)
+    scaled = (profiles - low) / step
+    beyond = (scaled[_REACH + 1 : -2].max(axis=0) - 1.0).tolist()
+    before = (-scaled[2:_REACH].min(axis=0)).tolist()
     scaled.sort(axis=1)
-    return _width(scaled[:, count // 2].tolist()), middles(np.concatenate([beyond, before])[None])[0]
+    over = sorted(beyond + before)
+    return _width(scaled[:, count // 2].tolist()), (over[count - 1] + over[count]) / 2
 
 
 @lru_cache(8)
-def _starts(rows: int, side: int, every: int) -> NDArray[np.intp]:
-    return np.arange(0, rows, every) * side + _REACH - 1
+def _starts(rows: int, side: int) -> NDArray[np.intp]:
+    return np.arange(0, rows, _EVERY) * side + _REACH - 1
 
 
 def _width(shape: list[float]) -> float:

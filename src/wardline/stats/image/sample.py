@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,19 +18,20 @@ Matrix = NDArray[np.float32]
 LEAST_HEIGHT, LEAST_WIDTH = 64, 64
 """A smaller picture holds too little to tell a camera by."""
 
-_TILE, _LEAST_TILE = 48, 32  # pixels: whole 8x8 blocks and 16x16 chroma units
-_LARGE = 900_000  # pixels from which on twelve tiles are taken, else six, else six
-_THUMBNAIL = 16_000  # pixels; more only repeats what they say about tone and colour
+_SIDE, _TALL, _LEAST = 48, 32, 32  # pixels: whole 8x8 blocks and 16x16 chroma units
+_LARGE = 900_000  # pixels from which on eighteen tiles are taken, else six
+_THUMBNAIL = 6_500  # pixels; more only repeats what they say about tone and colour
 LAGS = 4  # pixels: the longest step
+CHROMA = 8  # one row in so many shows how chroma changes along it
 _MARGIN = 16  # a sixteenth of each side is left out: banners and clocks are burnt in there
 
 
 class Sample(NamedTuple):
     """Tiles stand one above the other, so that one call sees them all; their corners lie on the 8x8 grid.
 
-    `colour` (rows, side, 3) BGR and `grey` (rows, side) are uint8 with rows = tiles x side, `wide` is
-    `grey` as float32. `thumbnail` (h, w, 3) BGR is sampled without averaging: extremes and clipping stay;
-    `luma` (h, w) is its grey. `side` is the tile's, in pixels.
+    `colour` (rows, side, 3) BGR and `grey` (rows, side) are uint8 with rows = tiles x `tall`. `wide` is
+    `grey` as float32, and below it red minus blue of every eighth row. `thumbnail` (h, w, 3) BGR is sampled
+    without averaging: extremes and clipping stay; `luma` (h, w) is its grey. `side` and `tall` are pixels.
     """
 
     colour: NDArray[np.uint8]
@@ -38,6 +40,7 @@ class Sample(NamedTuple):
     thumbnail: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     side: int
+    tall: int
 
 
 def sample(frame: Frame, grid: tuple[int, int] | None = None) -> Sample:
@@ -54,39 +57,42 @@ def sample(frame: Frame, grid: tuple[int, int] | None = None) -> Sample:
     step = max(1, round(math.sqrt(height * width / _THUMBNAIL)))
     size = width // step, height // step
     thumbnail = bytes_of(cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST))
-    tiles, side = _tiles(frame, *(grid or ((3, 4) if large else (2, 3))))
+    tiles, tall, side = _tiles(frame, *(grid or ((3, 6) if large else (2, 3))))
     if frame.ndim == 2:
         thumbnail, tiles = (bytes_of(cv2.cvtColor(each, cv2.COLOR_GRAY2BGR)) for each in (thumbnail, tiles))
     grey = grey_of(tiles).reshape(-1, side)
-    colour = tiles.reshape(-1, side, 3)
-    return Sample(colour, grey, grey.astype(np.float32), thumbnail, grey_of(thumbnail), side)
+    colour, rows = tiles.reshape(-1, side, 3), len(grey)
+    wide = np.empty((rows + rows // CHROMA, side), np.float32)
+    wide[:rows] = grey
+    np.subtract(colour[::CHROMA, :, 2], colour[::CHROMA, :, 0], out=wide[rows:], dtype=np.float32)
+    return Sample(colour, grey, wide, thumbnail, grey_of(thumbnail), side, tall)
 
 
 def steps_of(sampled: Sample) -> Matrix:
-    """Return what each pixel differs by from others of its tile, (7, rows, side) float32.
+    """Return what each pixel of `wide` differs by from others of its tile, (7, rows, side) float32.
 
-    First the second difference along the row, 0 in the last two columns; then the steps to the pixels 1 to
-    the right, 1 below, 2 to the right, 2 below, 4 to the right and 4 below, all 0 in the last four columns
-    (rows) of a tile, where some would leave it. Rows follow each other in memory, so one subtraction of
-    everything serves each.
+    First the steps to the pixels 4, 2 and 1 below, 0 in a tile's last four rows; then the second difference
+    along the row, and the steps to the pixels 1, 2 and 4 to the right, all 0 in the last four columns, where
+    some would leave the tile. Rows follow each other in memory, so one subtraction of everything serves each.
     """
-    wide, side = sampled.wide, sampled.side
+    wide, side, tall = sampled.wide, sampled.side, sampled.tall
     steps = np.empty((7, *wide.shape), np.float32)
     flat, seen = steps.reshape(7, -1), wide.reshape(-1)
-    for place, ahead in enumerate((1, side, 2, 2 * side, 4, 4 * side), 1):
+    for place, ahead in ((0, 4 * side), (1, 2 * side), (2, side), (4, 1), (5, 2), (6, 4)):
         np.subtract(seen[ahead:], seen[:-ahead], out=flat[place, :-ahead])
-    np.subtract(flat[1, 1:-1], flat[1, :-2], out=flat[0, :-2])
-    steps[0, :, -2:] = 0.0
-    steps[1::2, :, -LAGS:] = 0.0
-    steps[2::2].reshape(3, -1, side, side)[:, :, -LAGS:] = 0.0
+    np.subtract(flat[4, 1:-1], flat[4, :-2], out=flat[3, :-2])
+    steps[3:, :, -LAGS:] = 0.0
+    rows = len(sampled.grey)
+    steps[:3, :rows].reshape(3, -1, tall, side)[:, :, -LAGS:] = 0.0
     return steps
 
 
-def middles(values: NDArray[Any]) -> list[float]:
-    """Take the median of each row; numpy's own costs ten microseconds before it looks at one."""
-    ordered = np.sort(values, axis=1)
-    count = ordered.shape[1]
-    found: list[float] = ((ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2).tolist()
+def inner_means(values: NDArray[Any]) -> list[float]:
+    """Sort each row and average it without its lowest and highest fourth: steadier than a median of few."""
+    values.sort(axis=1)
+    out = values.shape[1] // 4
+    inner = values[:, out : values.shape[1] - out]
+    found: list[float] = (np.add.reduce(inner, axis=1) / inner.shape[1]).tolist()
     return found
 
 
@@ -95,21 +101,22 @@ def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return bytes_of(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
 
 
-def _tiles(frame: Frame, rows: int, columns: int) -> tuple[NDArray[np.uint8], int]:
+def _tiles(frame: Frame, rows: int, columns: int) -> tuple[NDArray[np.uint8], int, int]:
     """Copy tiles from the middles of even cells of the frame, without its margin, in one long row."""
     (top, down, rows), (left, right, columns) = map(_cells, frame.shape[:2], (rows, columns))
-    side = min(_TILE, down, right)
-    y, x = (down - side) // 16 * 8, (right - side) // 16 * 8
+    tall, side = min(_TALL, down), min(_SIDE, right)
+    y, x = (down - tall) // 16 * 8, (right - side) // 16 * 8
     cells = frame[top : top + rows * down, left : left + columns * right]
-    tiles = cells.reshape(rows, down, columns, right, -1)[:, y : y + side, :, x : x + side].swapaxes(1, 2)
-    return np.ascontiguousarray(tiles).reshape(1, -1, tiles.shape[-1]), side
+    tiles = cells.reshape(rows, down, columns, right, -1)[:, y : y + tall, :, x : x + side].swapaxes(1, 2)
+    return np.ascontiguousarray(tiles).reshape(1, -1, tiles.shape[-1]), tall, side
 
 
+@lru_cache(64)
 def _cells(length: int, count: int) -> tuple[int, int, int]:
     """Return where the first of at most so many cells starts, how long each is (whole blocks), how many."""
     margin = length // _MARGIN
     inner = length - 2 * margin
-    count = min(count, inner // _LEAST_TILE)
+    count = min(count, inner // _LEAST)
     pitch = inner // count // 8 * 8
     return (margin + (inner - count * pitch) // 2) // 8 * 8, pitch, count
 

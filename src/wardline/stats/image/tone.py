@@ -19,6 +19,7 @@ _TINY = 1e-9
 _END = 2  # DN from either end of the scale that count as clipped
 _LEAST = 0.01  # share of the picture under which bright or dark pixels say nothing of colour
 _UNCLIPPED = 249
+_LEVELS = np.arange(256, dtype=np.float32)
 
 
 class Tone(NamedTuple):
@@ -59,11 +60,11 @@ def tone(sampled: Sample) -> tuple[Tone, int, int]:
     gain or offset moves none.
     """
     total = sampled.luma.size
-    counted = np.asarray(cv2.calcHist([sampled.luma], [0], None, [256], [0, 256]), np.float64)
-    order: list[float] = (counted.reshape(-1).cumsum() / total).tolist()
+    counted = np.asarray(cv2.calcHist([sampled.luma], [0], None, [256], [0, 256])).reshape(-1)
+    order: list[float] = (counted.cumsum() / total).tolist()
     black, dark, middle, bright, white = (_quantile(order, share) for share in _SHARES)
     found = Tone(
-        255.0 - sum(order[:-1]),
+        float(counted @ _LEVELS) / total,
         black,
         white,
         _between(dark, black, white),
@@ -88,40 +89,39 @@ def colour(sampled: Sample, dark: int, bright: int) -> Colour:
     """Measure the channel gains in all, among bright and among dark pixels, and how colourful it is.
 
     A white balance multiplies (bright and dark move in one ratio), a black level adds (only dark moves):
-    hence both. `dark` and `bright` bound their luma. Every second row is plenty for means.
+    hence both. `dark` and `bright` bound their luma. Every third row is plenty for means.
     """
-    luma = sampled.luma[::2].reshape(-1)
+    luma, seen = sampled.luma[::3].reshape(-1), sampled.thumbnail[::3]
     rows = np.empty((7, luma.size), np.float32)
-    rows[:3] = sampled.thumbnail[::2].reshape(-1, 3).T
+    rows[:3] = seen.reshape(-1, 3).T
     blue, green, red = rows[:3]
     most, least = np.maximum(blue, green), np.minimum(blue, green)
     np.maximum(most, red, out=most)
-    np.subtract(most, np.minimum(least, red), out=least)
+    np.subtract(most, np.minimum(least, red, out=least), out=least)
     most += 1.0
     np.divide(least, most, out=rows[6])  # saturation
     blue -= green
     red -= green
     green -= _MIDDLE
     rows[3] = 1.0
-    lit, unlit = (luma >= bright) & (luma <= _UNCLIPPED), luma <= dark
-    rows[4], rows[5] = lit, unlit
-    sums: Matrix = (
-        rows[:4] @ rows.T
-    )  # of products of each two; over all, bright and dark pixels; of saturation
-    count, least = luma.size, _LEAST * luma.size
-    lit_count, unlit_count = int(np.count_nonzero(lit)), int(np.count_nonzero(unlit))
-    dark_blue, _, dark_red = (sums[:3, 5] / max(unlit_count, 1)).tolist()
+    np.less_equal(luma, dark, out=rows[5])
+    np.less_equal(luma - np.uint8(bright), _UNCLIPPED - bright, out=rows[4])  # what is darker wraps round
+    # Of products of each two: over all, bright and dark pixels, and of saturation.
+    sums: Matrix = rows[:4] @ rows.T
+    count, fewest = luma.size, _LEAST * luma.size
+    lit, unlit, saturation = sums[3, 4:].tolist()
+    dark_blue, _, dark_red = (sums[:3, 5] / max(unlit, 1.0)).tolist()
     return Colour(
         *_ratios(sums[:3, 3], count, 0),
-        *_ratios(sums[:3, 4], lit_count, least),
-        dark_red if unlit_count > least else math.nan,
-        dark_blue if unlit_count > least else math.nan,
-        float(sums[3, 6]) / count,
+        *_ratios(sums[:3, 4], lit, fewest),
+        dark_red if unlit > fewest else math.nan,
+        dark_blue if unlit > fewest else math.nan,
+        saturation / count,
         *_together(sums[:3] / np.float32(count)),
     )
 
 
-def _ratios(sums: Matrix, count: int, least: float) -> tuple[float, float]:
+def _ratios(sums: Matrix, count: float, least: float) -> tuple[float, float]:
     """Return the logs of red's and blue's means over green's; too few pixels are not a number."""
     if count <= least:
         return math.nan, math.nan
