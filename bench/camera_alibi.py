@@ -1,6 +1,6 @@
 """alibi-detect's online detector over the same streams, in the peers' environment.
 
-    .venv-peers/bin/python bench/camera_alibi.py STREAMS.npz RUN_LENGTH PLACES
+    .venv-peers/bin/python bench/camera_alibi.py STREAMS.npz RUN_LENGTH
 
 `bench/camera_drift.py` runs it. Prints JSON: clean frames, alarms in them, and the delays of every change.
 Every twelfth camera; the first 200 clean frames are its reference, the others are watched.
@@ -23,10 +23,10 @@ REFERENCE, WITHIN, WINDOWS = 200, 12, [5, 10]
 
 def main() -> None:
     held = np.load(sys.argv[1])
-    run_length, places = int(sys.argv[2]), json.loads(sys.argv[3])
+    run_length = int(sys.argv[2])
     frames = alarms = 0
     delays = []
-    cleans, changed = (held[name][::12, ..., places].astype(float) for name in ("clean", "after"))
+    cleans, changed = (held[name][::12].astype(float) for name in ("clean_peers", "after_peers"))
     for clean, after in zip(cleans, changed, strict=True):
         detector = CVMDriftOnline(
             clean[:REFERENCE], ert=run_length, window_sizes=WINDOWS, n_bootstraps=30_000, verbose=False

@@ -4,8 +4,8 @@
 
 `python -m models.camera.streams DATA STREAMS.npz` makes the streams first: simulated cameras over real
 pictures, light, weather and passers-by left on (a quarter of an hour on two cores). Every figure is of
-cameras left out when the fleet was taught. The peers see what peers compute of an image (brightness,
-contrast, saturation, colour); each is set to the same rate of false alarms on the same clean streams.
+cameras left out when the fleet was taught. The peers see what peers compute of an image (`streams.PEERS`:
+brightness, contrast, entropy, HSV); each is set to the same rate of false alarms on the same clean streams.
 With DATA, real folders are looked through too.
 """
 
@@ -27,11 +27,9 @@ from models.camera.build import naming, taught
 from models.camera.quick import JUDGED, crossed, limit_for
 from models.camera.streams import CAUSES, Stream
 from wardline.stats.camera_change.online import CONFIRMED, RUN_LENGTH, Detector
-from wardline.stats.image import Statistics
 
 Rows = NDArray[np.float32]
 BEFORE, WITHIN = 50, 12
-PEERS = [Statistics._fields.index(name) for name in ("exposure", "contrast", "saturation", "chroma")]
 PHYSICAL = (
     "isp.sharpening",
     "isp.denoise",
@@ -50,17 +48,17 @@ def z_brightness(now: Rows, then: Rows) -> float:
 
 
 def ks(now: Rows, then: Rows) -> float:
-    p_values = [float(ks_2samp(now[:, place], then[:, place]).pvalue) for place in PEERS]
-    return -np.log10(max(min(p_values) * len(PEERS), 1e-30))
+    p_values = [float(ks_2samp(*both).pvalue) for both in zip(now.T, then.T, strict=True)]
+    return -np.log10(max(min(p_values) * len(p_values), 1e-30))
 
 
 def psi(now: Rows, then: Rows) -> float:
     worst = 0.0
-    for place in PEERS:
-        edges = np.quantile(then[:, place], [0.2, 0.4, 0.6, 0.8])
+    for both in zip(now.T, then.T, strict=True):
+        edges = np.quantile(both[1], [0.2, 0.4, 0.6, 0.8])
         p, q = (
-            (np.bincount(np.searchsorted(edges, each[:, place]), minlength=5) + 0.5) / (len(each) + 2.5)
-            for each in (now, then)
+            (np.bincount(np.searchsorted(edges, each), minlength=5) + 0.5) / (len(each) + 2.5)
+            for each in both
         )
         worst = max(worst, float(np.sum((p - q) * np.log(p / q))))
     return worst
@@ -71,7 +69,7 @@ def mmd(now: Rows, then: Rows) -> float:
 
     Its own needs PyTorch or TensorFlow. Kernel: Gaussian, its width the median distance; unit: then's spread.
     """
-    both = np.concatenate([now, then])[:, PEERS] / np.maximum(then[:, PEERS].std(axis=0), 1e-6)
+    both = np.concatenate([now, then]) / np.maximum(then.std(axis=0), 1e-6)
     apart = np.sum((both[:, None] - both) ** 2, axis=2)
     kernel = np.exp(-apart / max(float(np.median(apart[apart > 0.0])), 1e-9)) if apart.any() else apart + 1.0
     np.fill_diagonal(kernel, 0.0)
@@ -128,14 +126,19 @@ def table(name: str, delays: dict[tuple[str, int], list[int | None]], within: in
 
 
 def peers(every: list[Stream], run_length: float) -> None:
+    if not len(every[0].clean_peers):
+        print("peers: these streams were made before they were measured as peers do")
+        return
     for name, score in (("z, brightness", z_brightness), ("KS", ks), ("PSI", psi), ("MMD", mmd)):
-        clean = [np.array(peer_series(each.clean, score, BEFORE)) for each in every[::3]]
+        clean = [np.array(peer_series(each.clean_peers, score, BEFORE)) for each in every[::3]]
         limit = limit_for(clean, int(run_length))
         delays: dict[tuple[str, int], list[int | None]] = {}
         for each in every[::3]:
             for place, cause in enumerate(CAUSES):
                 for size in range(3):
-                    rows = np.concatenate([each.clean[-BEFORE:], each.after[place, size, :WITHIN]])
+                    rows = np.concatenate(
+                        [each.clean_peers[-BEFORE:], each.after_peers[place, size, :WITHIN]]
+                    )
                     seen = peer_series(rows, score, BEFORE)
                     passed = [delay for delay, value in enumerate(seen, 1) if value > limit]
                     delays.setdefault((cause, size), []).append(passed[0] if passed else None)
@@ -149,7 +152,7 @@ def alibi(path: Path) -> None:
         print("alibi-detect: no .venv-peers here")
         return
     told = subprocess.run(
-        [python, "bench/camera_alibi.py", path, str(RUN_LENGTH), str(PEERS)],
+        [python, "bench/camera_alibi.py", path, str(RUN_LENGTH)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     found = json.loads(told)
@@ -186,7 +189,8 @@ def main() -> None:
         )
         print(f"  {cause:20}", *(f"{each:.2f}" for each in rates))
     peers(every, run_length)
-    alibi(Path(sys.argv[1]))
+    if len(every[0].clean_peers):
+        alibi(Path(sys.argv[1]))
     confusion = naming(every)
     print(f"cause named right from 24 frames, medium and large: {np.trace(confusion) / confusion.sum():.3f}")
     for cause, row in zip(CAUSES, confusion, strict=True):

@@ -22,12 +22,21 @@ CAUSES = (*CHANGES, "scene.season")
 Matrix = NDArray[np.float32]
 
 
+PEERS = ("brightness", "contrast", "entropy", "hue", "saturation", "value")
+"""What other monitors compute of a picture: mean, spread and entropy (bits) of its luma, its mean HSV."""
+
+
 class Stream(NamedTuple):
-    """One simulated camera. `clean` (CLEAN, F) goes before each of `after` (causes, sizes, AFTER, F)."""
+    """One simulated camera. `clean` (CLEAN, F) goes before each of `after` (causes, sizes, AFTER, F).
+
+    The same frames as peers see them are `clean_peers` and `after_peers`, empty where that was not asked.
+    """
 
     camera: str
     clean: Matrix
     after: Matrix
+    clean_peers: Matrix = np.zeros((0, len(PEERS)), np.float32)
+    after_peers: Matrix = np.zeros((0, len(PEERS)), np.float32)
 
 
 def pictures(data: Path) -> list[tuple[str, Path]]:
@@ -54,17 +63,39 @@ def statistics(frames: Iterator[bytes]) -> Matrix:
     )
 
 
+def both(frames: Iterator[bytes]) -> tuple[Matrix, Matrix]:
+    """Decode and measure, as we and as peers do."""
+    decoded = [cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_COLOR) for each in frames]
+    seen = [measure(each) for each in decoded], [as_peers(each) for each in decoded]
+    return np.array(seen[0], np.float32), np.array(seen[1], np.float32)
+
+
+def as_peers(picture: NDArray[np.uint8]) -> tuple[float, ...]:
+    """Measure the whole picture as peers do, in the order of `PEERS`."""
+    luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    shares = np.bincount(luma.reshape(-1), minlength=256) / luma.size
+    entropy = -float(np.sum(shares * np.log2(np.maximum(shares, 1e-12))))
+    mean, spread = cv2.meanStdDev(luma)
+    return (
+        float(mean[0, 0]),
+        float(spread[0, 0]),
+        entropy,
+        *cv2.mean(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV))[:3],
+    )
+
+
 def stream(camera: str, picture: Path, seed: int) -> Stream:
     """Simulate one camera: a long clean stretch, then every change from the same moment on."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([7, seed])
     scene, look = Scene(cv2.imread(str(picture)), rng), some_look(rng)
-    clean = statistics(scene.frames(look, CLEAN))
+    clean, clean_peers = both(scene.frames(look, CLEAN))
     after = np.empty((len(CAUSES), len(SIZES), AFTER, len(Statistics._fields)), np.float32)
+    after_peers = np.empty((len(CAUSES), len(SIZES), AFTER, len(PEERS)), np.float32)
     for place, cause in enumerate(CAUSES):
         for size in range(len(SIZES)):
-            after[place, size] = statistics(_later(scene, look, cause, size))
-    return Stream(camera, clean, after)
+            after[place, size], after_peers[place, size] = both(_later(scene, look, cause, size))
+    return Stream(camera, clean, after, clean_peers, after_peers)
 
 
 def _later(scene: Scene, look: Look, cause: str, size: int) -> Iterator[bytes]:
@@ -83,18 +114,18 @@ def simulate(data: Path, workers: int = 2) -> list[Stream]:
 
 def kept(streams: list[Stream], path: Path) -> None:
     """Keep streams in a file."""
-    np.savez_compressed(
-        path, cameras=[each.camera for each in streams], clean=np.array([each.clean for each in streams]),
-        after=np.array([each.after for each in streams]),
-    )  # fmt: skip
+    fields = {name: np.array([getattr(each, name) for each in streams]) for name in Stream._fields}
+    np.savez_compressed(path, cameras=fields.pop("camera"), **fields)
 
 
 def read(path: Path) -> list[Stream]:
-    """Read them again."""
+    """Read them again; a file from before peers were measured has none."""
     held = np.load(path)
+    names = [name for name in Stream._fields[1:] if name in held]
+    fields = {name: held[name] for name in names}
     return [
-        Stream(str(name), *both)
-        for name, *both in zip(held["cameras"], held["clean"], held["after"], strict=True)
+        Stream(str(camera), **{name: fields[name][place] for name in names})
+        for place, camera in enumerate(held["cameras"])
     ]
 
 
