@@ -104,6 +104,42 @@ def test_the_noise_level_is_the_noise_that_was_put_there(sigma):
     assert found.noise_mid == pytest.approx(expected, rel=0.25)
 
 
+def test_noise_in_a_flat_picture_has_the_grain_bend_and_tail_that_probability_gives_it():
+    rng = np.random.default_rng(7)
+    white = 110 + rng.normal(0, 8, (480, 640, 1)) * np.ones(3)
+    found = measure(np.clip(white, 0, 255).round().astype(np.uint8))
+    # Second differences of white noise have the energy 6, first ones 2; a normal step's mean square is pi / 2
+    # of the square of its mean size.
+    assert found.noise_grain == pytest.approx(np.log(3), abs=0.1)
+    assert found.detail_bend == pytest.approx(np.log(3), abs=0.05)
+    assert found.detail_tail == pytest.approx(np.log(np.pi / 2), abs=0.05)
+    soft = np.clip(cv2.GaussianBlur(white, (0, 0), 1.0), 0, 255).round().astype(np.uint8)
+    assert measure(soft).noise_grain < found.noise_grain - 0.6
+
+
+def test_blur_ahead_of_the_sensor_leaves_the_grain_of_its_noise_and_rescaling_does_not():
+    flat = np.full((480, 640, 3), 100, np.float32)
+    grain = measure(frames.shot(flat, 5, noise=4.0)).noise_grain
+    out_of_focus = frames.shot(cv2.GaussianBlur(flat, (0, 0), 2.0), 6, noise=4.0)
+    assert measure(out_of_focus).noise_grain == pytest.approx(grain, abs=0.1)
+    assert measure(rescaled(frames.shot(flat, 6, noise=4.0))).noise_grain < grain - 0.5
+
+
+def test_a_denoiser_that_spares_edges_leaves_few_steps_and_large_ones():
+    noisy = frames.shot(SCENE, 2, noise=6.0)
+    spared, blurred_too = cv2.bilateralFilter(noisy, 7, 40, 3), cv2.GaussianBlur(noisy, (0, 0), 1.0)
+    assert measure(spared).detail_tail > measure(blurred_too).detail_tail + 0.1 > measure(noisy).detail_tail
+
+
+def test_a_hot_pixel_beside_another_is_no_outlier():
+    spoilt = np.full((480, 640, 3), 90, np.uint8)
+    spoilt[::16, 4::16] = 255
+    alone = measure(spoilt).hot_pixels
+    assert alone == pytest.approx(1e6 / 256, rel=0.35)
+    spoilt[::16, 5::16] = 255
+    assert measure(spoilt).hot_pixels == 0.0
+
+
 def test_enlarging_a_textured_picture_shows_its_period():
     textured = frames.shot(SCENE, 6, noise=8.0)
     assert measure(rescaled(textured)).resampled > measure(textured).resampled + 1.5
