@@ -33,8 +33,8 @@ def blocks(sizes: Matrix, tall: int) -> Blocks:
     _, rows, side = sizes.shape
     bent, across = _ones(rows) @ sizes[1:]
     along = _ones(side)
-    on, off = _phases((across @ _phase(side, side, LAGS) / rows).tolist())
-    on_too, off_too = _phases(((sizes[0] @ along) @ _phase(rows, tall, LAGS) / side).tolist())
+    on, off = _phases((across @ _phase(side, side, rows)).tolist())
+    on_too, off_too = _phases((sizes[0] @ along @ _phase(rows, tall, side)).tolist())
     most = float(bent @ along) / (rows * (side - LAGS))
     low = np.minimum(sizes[1], np.float32(most)).reshape(-1, tall, side)
     return Blocks((on + on_too) / 2, (off + off_too) / 2, _period(_ones(tall) @ low, tall))
@@ -65,11 +65,11 @@ def _ones(count: int) -> Matrix:
 
 
 @lru_cache(16)
-def _phase(count: int, length: int, missing: int) -> Matrix:
-    """Return what averages lines by their phase, (count, 8); a tile's `length` lacks its last steps."""
+def _phase(count: int, length: int, each: int) -> Matrix:
+    """Return what averages lines, sums of `each`, by their phase: (count, 8); a tile's last steps are missing."""
     phase = np.tile(np.eye(8, dtype=np.float32), (count // 8, 1)).reshape(-1, length, 8)
-    phase[:, length - missing :] = 0.0
-    averages: Matrix = (phase / phase.sum(axis=(0, 1))).reshape(count, 8)
+    phase[:, length - LAGS :] = 0.0
+    averages: Matrix = (phase / (each * phase.sum(axis=(0, 1)))).reshape(count, 8)
     return averages
 
 

@@ -19,6 +19,8 @@ _FEW, _ONE = 3, 0.8  # of more tiles than so few, the share of edges in one of t
 _STEP = 16.0  # DN from one side to the other that make an edge
 _TINY = 1e-3  # DN²; keeps the logarithm finite where nothing moves
 _REACHED = np.arange(1 - _REACH, _REACH + 2)[:, None]
+_ENDS = np.zeros((2, len(_REACHED)), np.float32)
+_ENDS[0, :2] = _ENDS[1, -2:] = 0.5  # the levels on either side of an edge
 _COLOURED = 0.25  # DN²; below this chroma is rounding
 
 
@@ -122,7 +124,7 @@ def _edges(sampled: Sample, steps: Matrix) -> tuple[float, float]:
     steepest = np.abs(height).argpartition(-count)[-count:]
     places, height = places[steepest], height[steepest]
     profiles = wide.reshape(-1)[places + _REACHED] * np.sign(height)
-    low, high = np.add(profiles[:-1:11], profiles[1::11]) / 2
+    low, high = _ENDS @ profiles
     step = high - low
     real = step > _STEP
     count, tiles = int(np.count_nonzero(real)), rows // sampled.tall

@@ -61,8 +61,8 @@ def tone(sampled: Sample) -> tuple[Tone, int, int]:
     """
     total = sampled.luma.size
     counted = np.asarray(cv2.calcHist([sampled.luma], [0], None, [256], [0, 256])).reshape(-1)
-    order: list[float] = (counted.cumsum() / total).tolist()
-    black, dark, middle, bright, white = (_quantile(order, share) for share in _SHARES)
+    order: list[float] = counted.cumsum().tolist()
+    black, dark, middle, bright, white = (_quantile(order, share * total) for share in _SHARES)
     found = Tone(
         float(counted @ _LEVELS) / total,
         black,
@@ -71,11 +71,11 @@ def tone(sampled: Sample) -> tuple[Tone, int, int]:
         _between(middle, black, white),
         _between(bright, black, white),
         bright - dark,
-        order[_END],
-        1.0 - order[254 - _END],
+        order[_END] / total,
+        1.0 - order[254 - _END] / total,
         _vignetting(sampled.luma),
     )
-    return found, bisect_left(order, 0.2), bisect_left(order, 0.8)
+    return found, bisect_left(order, 0.2 * total), bisect_left(order, 0.8 * total)
 
 
 def _quantile(order: list[float], share: float) -> float:
