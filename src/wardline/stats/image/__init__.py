@@ -91,7 +91,7 @@ def measure(frame: Frame) -> Statistics:
     """Measure one frame: uint8, (height, width, 3) in BGR as OpenCV decodes, or (height, width) grey.
 
     Choose it wherever one frame is to be judged or logged; `statistics(sample(frame))` shares the sampling
-    with `view`. A twelfth of the time a JPEG of 1080p takes to decode.
+    with `view`. A fifteenth of the time a JPEG of 1080p takes to decode.
 
     >>> import numpy as np
     >>> flat = measure(np.full((480, 640, 3), 100, dtype=np.uint8))

@@ -66,7 +66,7 @@ def _ones(count: int) -> Matrix:
 
 @lru_cache(16)
 def _phase(count: int, length: int, each: int) -> Matrix:
-    """Return what averages lines, sums of `each`, by their phase: (count, 8); a tile's last steps are missing."""
+    """Return what averages lines, sums of `each`, by their phase: (count, 8); a tile lacks its last steps."""
     phase = np.tile(np.eye(8, dtype=np.float32), (count // 8, 1)).reshape(-1, length, 8)
     phase[:, length - LAGS :] = 0.0
     averages: Matrix = (phase / (each * phase.sum(axis=(0, 1)))).reshape(count, 8)

@@ -102,12 +102,12 @@ def _channels(sampled: Sample, chosen: NDArray[np.intp]) -> tuple[float, float, 
     pixels = sampled.colour.reshape(-1).view(_LINE)[where].view(np.uint8).reshape(-1, 24).astype(np.float32)
     residual = (_BENDS @ pixels.T).reshape(4, -1)
     moments = residual @ residual.copy().T  # a copy: of one matrix with itself BLAS is slower
-    moments /= residual.shape[1]
     (blue, mixed, outer, _), (_, green, other, _), (_, _, red, _), (*_, rough) = moments.tolist()
     between = red + blue - 2 * outer
-    if min(blue, green, red, rough) <= 1e-3:
+    nothing = 1e-3 * residual.shape[1]
+    if min(blue, green, red, rough) <= nothing:
         return math.nan, math.nan, math.nan
-    level = 0.5 * math.log(between / green) if between > 1e-3 else math.nan
+    level = 0.5 * math.log(between / green) if between > nothing else math.nan
     pairs = (mixed, blue * green), (other, green * red), (outer, blue * red)
     return math.log(green / rough), level, sum(both / math.sqrt(product) for both, product in pairs) / 3
 

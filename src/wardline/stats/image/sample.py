@@ -109,15 +109,22 @@ def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _tiles(frame: Frame, rows: int, columns: int) -> tuple[NDArray[np.uint8], int, int]:
     """Copy tiles from the middles of even cells of the frame, without its margin, in one long row."""
-    (top, down, rows), (left, right, columns) = map(_cells, frame.shape[:2], (rows, columns))
-    tall, side = min(_TALL, down), min(_SIDE, right)
-    y, x = (down - tall) // 16 * 8, (right - side) // 16 * 8
-    cells = frame[top : top + rows * down, left : left + columns * right]
-    tiles = cells.reshape(rows, down, columns, right, -1)[:, y : y + tall, :, x : x + side].swapaxes(1, 2)
-    return np.ascontiguousarray(tiles).reshape(1, -1, tiles.shape[-1]), tall, side
+    inside, cells, tile = _layout(*frame.shape[:2], rows, columns)
+    tiles = frame[inside].reshape(cells)[tile].swapaxes(1, 2)
+    return np.ascontiguousarray(tiles).reshape(1, -1, tiles.shape[4]), tiles.shape[2], tiles.shape[3]
 
 
 @lru_cache(64)
+def _layout(height: int, width: int, rows: int, columns: int) -> tuple[Any, ...]:
+    """Return the slices and the shape that part a frame, less its margin, into cells and cut their tiles."""
+    (top, down, rows), (left, right, columns) = _cells(height, rows), _cells(width, columns)
+    tall, side = min(_TALL, down), min(_SIDE, right)
+    y, x = (down - tall) // 16 * 8, (right - side) // 16 * 8
+    inside = slice(top, top + rows * down), slice(left, left + columns * right)
+    every = slice(None)
+    return inside, (rows, down, columns, right, -1), (every, slice(y, y + tall), every, slice(x, x + side))
+
+
 def _cells(length: int, count: int) -> tuple[int, int, int]:
     """Return where the first of at most so many cells starts, how long each is (whole blocks), how many."""
     margin = length // _MARGIN

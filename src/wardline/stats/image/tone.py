@@ -106,33 +106,34 @@ def colour(sampled: Sample, dark: int, bright: int) -> Colour:
     rows[3] = 1.0
     np.less_equal(luma, dark, out=rows[5])
     np.less_equal(luma - np.uint8(bright), _UNCLIPPED - bright, out=rows[4])  # what is darker wraps round
-    # Of products of each two: over all, bright and dark pixels, and of saturation.
-    sums: Matrix = rows[:4] @ rows.T
+    # Of products of each two, over all; of the first three over bright and dark pixels; of saturation.
+    sums = (rows[:4] @ rows.T).tolist()
     count, fewest = luma.size, _LEAST * luma.size
-    lit, unlit, saturation = sums[3, 4:].tolist()
-    dark_blue, _, dark_red = (sums[:3, 5] / max(unlit, 1.0)).tolist()
+    *_, lit, unlit, saturation = sums[3]
+    dark_blue, _, dark_red = (each[5] / max(unlit, 1.0) for each in sums[:3])
     return Colour(
-        *_ratios(sums[:3, 3], count, 0),
-        *_ratios(sums[:3, 4], lit, fewest),
+        *_ratios([each[3] for each in sums[:3]], count, 0),
+        *_ratios([each[4] for each in sums[:3]], lit, fewest),
         dark_red if unlit > fewest else math.nan,
         dark_blue if unlit > fewest else math.nan,
         saturation / count,
-        *_together(sums[:3] / np.float32(count)),
+        *_together(sums, count),
     )
 
 
-def _ratios(sums: Matrix, count: float, least: float) -> tuple[float, float]:
+def _ratios(sums: list[float], count: float, least: float) -> tuple[float, float]:
     """Return the logs of red's and blue's means over green's; too few pixels are not a number."""
     if count <= least:
         return math.nan, math.nan
-    blue, green, red = (sums / count).tolist()
-    green += _MIDDLE + 1
+    blue, green, red = sums
+    green += (_MIDDLE + 1) * count
     return math.log((red + green) / green), math.log((blue + green) / green)
 
 
-def _together(moments: Matrix) -> tuple[float, float]:
+def _together(sums: list[list[float]], count: int) -> tuple[float, float]:
     """Return how far red and blue spread about green, and how red and blue go together."""
-    (bb, bg, br, b), (_, gg, rg, g), (_, _, rr, r) = moments[:, :4].tolist()
+    blue, green, red = ([each / count for each in row[:4]] for row in sums[:3])
+    (bb, bg, br, b), (_, gg, rg, g), (_, _, rr, r) = blue, green, red
     bb, gg, rr, bg, rg, br = bb - b * b, gg - g * g, rr - r * r, bg - b * g, rg - r * g, br - b * r
     both = max(0.0, rr + gg + 2 * rg) * max(0.0, bb + gg + 2 * bg)
     return math.sqrt(max(0.0, rr + bb)), (br + rg + bg + gg) / math.sqrt(both) if both > 1e-6 else 1.0
