@@ -29,7 +29,11 @@ def main() -> None:
     cleans, changed = (held[name][::12].astype(float) for name in ("clean_peers", "after_peers"))
     for clean, after in zip(cleans, changed, strict=True):
         detector = CVMDriftOnline(
-            clean[:REFERENCE], ert=run_length, window_sizes=WINDOWS, n_bootstraps=30_000, verbose=False
+            clean[:REFERENCE],
+            ert=run_length,
+            window_sizes=WINDOWS,
+            n_bootstraps=8 * run_length,  # its quantile needs more than one of these a frame and column
+            verbose=False,
         )
         for row in clean[REFERENCE:]:
             frames += 1
