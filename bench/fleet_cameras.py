@@ -22,7 +22,7 @@ import psutil
 from numpy.typing import NDArray
 
 from wardline.cameras import Cameras, Enrolment, load
-from wardline.monitor import camera_state
+from wardline.monitor import camera_checkpoint
 from wardline.monitor.cameras import COLUMNS, Watch
 from wardline.stats.image import Statistics, measure
 
@@ -59,40 +59,61 @@ def main() -> None:
     steady = (time.process_time() - began) / (3 * many)
     print(f"then {steady * 1e6:.0f} us a frame: one core follows {1 / steady:,.0f} frames a second")
     began = time.process_time()
-    packed = camera_state.packed(watch)
+    packed = camera_checkpoint.packed(watch)
     wrote = time.process_time() - began
     began = time.process_time()
-    camera_state.unpacked(packed)
+    camera_checkpoint.unpacked(packed)
     print(f"checkpoint: {len(packed) / many:,.0f} bytes a camera, {wrote:.2f} s to write, "
           f"{time.process_time() - began:.2f} s to read back")  # fmt: skip
     stored(many, rows)
-    print(f"held by Python and numpy, counted object by object: {counted(rows):,.0f} bytes a camera")
+    settled, changed, told = counted(rows)
+    settled, changed, told = counted(rows)
+    print(f"held by Python and numpy, counted object by object: {settled:,.0f} bytes a camera, and at most")
+    print(f"{changed:,.0f} in the forty frames after noise and headers changed, {told} events of each")
 
 
-def counted(rows: NDArray[np.float64], many: int = 300) -> float:
-    """Return the bytes of objects that a camera keeps, without what the process keeps for later."""
+def counted(rows: NDArray[np.float64], many: int = 100) -> tuple[float, float, int]:
+    """Return the bytes of objects that a camera keeps, without what the process keeps for later.
+
+    Settled, and the most while a change is fresh; and how many changes stand then.
+    """
+    lived(rows, 1)  # what is read once is no camera's
     tracemalloc.start()
-    watch, names = Watch(), [f"camera-{place:05d}" for place in range(many)]
-    for step in range(FRAMES):
-        list(watch.take(records(names, np.repeat(rows[step % len(rows)][None], many, axis=0), step)))
+    watch, held = lived(rows, many)
+    told = len(watch.open()) // many
+    del watch
     gc.collect()
-    whole = tracemalloc.get_traced_memory()[0]
-    watch.cameras.clear()
-    gc.collect()
-    held = whole - tracemalloc.get_traced_memory()[0]
+    empty = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return held / many
+    return (held[0] - empty) / many, (max(held) - empty) / many, told
 
 
-def frames() -> NDArray[np.float64]:
-    """Return statistics of real measurements: a drawn scene under changing light and noise."""
+def lived(rows: NDArray[np.float64], many: int) -> tuple[Watch, list[int]]:
+    """Follow cameras until they are settled and through a change; and what is held from then on."""
+    watch, held, noisier = Watch(), [], frames(grain=9.0)
+    names = [f"camera-{place:05d}" for place in range(many)]
+    for step in range(FRAMES + 40):
+        seen = rows if step < FRAMES else noisier
+        columns = records(names, np.repeat(seen[step % len(seen)][None], many, axis=0), step)
+        if step >= FRAMES:
+            columns |= {"feature.encoder": ["jpeg-2"] * many, "firmware": ["1.3"] * many}
+        list(watch.take(columns))
+        del columns
+        gc.collect()
+        if step >= FRAMES - 1:
+            held.append(tracemalloc.get_traced_memory()[0])
+    return watch, held
+
+
+def frames(grain: float = 3.0) -> NDArray[np.float64]:
+    """Return statistics of real measurements: a drawn scene under changing light and noise (DN)."""
     rng = np.random.default_rng(1)
     y, x = np.mgrid[0:144, 0:192]
     scene = 90 + 50 * np.sin(x / 17) * np.cos(y / 23) + 20 * ((x // 24 + y // 24) % 2)
     found = []
     for step in range(FRAMES):
         light = 1.0 + 0.1 * np.sin(step / 9)
-        picture = scene[..., None] * np.array([0.9, 1.0, 0.8]) * light + rng.normal(0, 3, (144, 192, 3))
+        picture = scene[..., None] * np.array([0.9, 1.0, 0.8]) * light + rng.normal(0, grain, (144, 192, 3))
         found.append(measure(np.clip(picture, 0, 255).astype(np.uint8)))
     return np.array(found, np.float64)
 
@@ -101,7 +122,8 @@ def records(names: list[str], rows: NDArray[np.float64], step: int) -> dict[str,
     """Return the records of one step as the monitor reads them: a frame of every camera."""
     many = len(names)
     columns: dict[str, Any] = {
-        "time": [step * EVERY_S] * many, "camera": names, "firmware": ["1.2"] * many,
+        "time": [step * EVERY_S + place * 1e-3 for place in range(many)],  # each its own number
+        "camera": names, "firmware": ["1.2"] * many,
         "feature.encoder": ["jpeg"] * many, "feature.level": [82.0] * many,
         "feature.width": [192.0] * many, "feature.height": [144.0] * many,
     }  # fmt: skip

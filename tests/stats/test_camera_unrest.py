@@ -9,7 +9,7 @@ from wardline.stats.camera_change.unrest import Unrest
 
 def learned(steps: np.ndarray, memory: int) -> tuple[Unrest, np.ndarray]:
     """Learn from steps (n, F), once as the class does and once in whole double precision."""
-    unrest, plain = Unrest(np.eye(steps.shape[1])), np.eye(steps.shape[1])
+    unrest, plain = Unrest.of(np.eye(steps.shape[1])), np.eye(steps.shape[1])
     for seen in steps:
         unrest.learn(seen, 1.0 / memory)
         plain += (np.outer(seen, seen) - plain) / memory
@@ -29,7 +29,7 @@ def test_thousands_of_steps_teach_what_double_precision_would_hold() -> None:
 
 def test_it_starts_with_what_it_is_given_and_takes_two_bytes_an_entry() -> None:
     given = np.array([[4.0, -1.0, 0.0], [-1.0, 1.0, 0.5], [0.0, 0.5, 9.0]])
-    unrest = Unrest(given)
+    unrest = Unrest.of(given)
     assert np.allclose(unrest.covariance, given, atol=1e-3)
     assert (unrest.correlations.nbytes, unrest.variances.nbytes) == (6, 12)
 

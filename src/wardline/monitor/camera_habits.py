@@ -12,7 +12,7 @@ _SLACK = 0.5  # of the span of levels
 _MOST = 8  # encoders, firmwares and sizes that one camera may have
 
 
-class CameraEvent(msgspec.Struct, frozen=True):
+class CameraEvent(msgspec.Struct, frozen=True, array_like=True):
     """One change of one camera. It was seen at `at` and began after `since`, seconds since the epoch.
 
     `confidence` is the probability of `kind` given that something changed, `instead` the next best

@@ -15,8 +15,8 @@ class Slow:
 
     __slots__ = ("hours", "open")
 
-    def __init__(self) -> None:
-        self.hours = Hours()
+    def __init__(self, hours: Hours | None = None) -> None:
+        self.hours = hours or Hours()
         self.open: CameraEvent | None = None
 
     def see(self, camera: str, row: NDArray[np.float64], at: float) -> CameraEvent | None:

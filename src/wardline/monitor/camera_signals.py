@@ -14,7 +14,7 @@ from wardline.cameras import SCENE, load
 from wardline.errors import BundleError
 from wardline.health import Held
 from wardline.log.columns import Coded, Columns
-from wardline.monitor import camera_state
+from wardline.monitor import camera_checkpoint
 from wardline.monitor.budget import LOOK_S
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_pictures import pictures
@@ -78,7 +78,7 @@ class CameraSignals:
     @property
     def state(self) -> bytes:
         """All of it, for the checkpoint."""
-        return camera_state.packed(self.watch) if self.over_frames else b""
+        return camera_checkpoint.packed(self.watch) if self.over_frames else b""
 
     def settle(self) -> None:
         """Take up what was enrolled since the last look at the file."""
@@ -104,7 +104,7 @@ class CameraSignals:
 
 def _restored(state: bytes) -> Watch:
     try:
-        return camera_state.unpacked(state)
+        return camera_checkpoint.unpacked(state)
     except ValueError as error:
         log.warning("the checkpoint's cameras cannot be read (%s): they are learned anew", error)
         return Watch()

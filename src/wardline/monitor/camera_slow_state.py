@@ -1,34 +1,20 @@
-"""The slow look at one camera as bytes for the checkpoint, and back; what it may not hold is refused."""
+"""The slow look at one camera as bytes, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
-
 import msgspec
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
+from wardline.monitor.camera_arrays import Unrested, array_of, bytes_of, likely, sound
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_hours import Slow
 from wardline.stats.camera_change.hours import Change, Hours
 from wardline.stats.camera_change.template import NAMES
-from wardline.stats.camera_change.unrest import Unrest
+
+_WIDE = len(NAMES)
 
 
-class Unrested(msgspec.Struct):
-    """`Unrest` of one camera."""
-
-    variances: bytes
-    correlations: bytes
-
-    @classmethod
-    def of(cls, unrest: Unrest) -> Self:
-        """Write it."""
-        return cls(unrest.variances.tobytes(), unrest.correlations.tobytes())
-
-
-class _Change(msgspec.Struct):
+class _Change(msgspec.Struct, array_like=True):
     at: float
     since: float
     score: float
@@ -36,26 +22,26 @@ class _Change(msgspec.Struct):
     fall: float
     filter: int
     slots: int
-    difference: bytes
+    difference: bytearray
     causes: list[tuple[str, float]]
 
 
-class SlowState(msgspec.Struct):
-    """`Hours` of one camera; a camera of which nothing is known yet has no bytes."""
+class SlowState(msgspec.Struct, array_like=True):
+    """`Hours` of one camera."""
 
-    slots: bytes
-    window: bytes
-    normal: bytes
-    moment: bytes
+    slots: bytearray
+    window: bytearray
+    normal: bytearray
+    moment: bytearray
     learned: int
     first: int
     unrest: Unrested
     looks: int
-    waiting: bytes
+    waiting: bytearray
     slot: int
     frames: int
-    sums: bytes
-    counts: bytes
+    sums: bytearray
+    counts: bytearray
     quiet: int
     standing: _Change | None
     open: CameraEvent | None
@@ -64,74 +50,53 @@ class SlowState(msgspec.Struct):
 def kept(slow: Slow) -> SlowState:
     """Write it."""
     hours, template, change = slow.hours, slow.hours.template, slow.hours.standing
-    standing = None if change is None else _Change(*change[:7], change.difference.tobytes(), change.causes)
+    standing = None if change is None else _Change(*change[:7], bytes_of(change.difference), change.causes)
     return SlowState(
-        template.slots.tobytes(), template.window.tobytes(), template.normal.tobytes(),
-        template.moment.tobytes(), template.learned, template.first, Unrested.of(hours.unrest), hours.looks,
-        hours.waiting.tobytes(), hours.slot, hours.frames, hours.sums.tobytes(), hours.counts.tobytes(),
+        bytes_of(template.slots), bytes_of(template.window), bytes_of(template.normal),
+        bytes_of(template.moment), template.learned, template.first, Unrested.of(hours.unrest), hours.looks,
+        bytes_of(hours.waiting), hours.slot, hours.frames, bytes_of(hours.sums), bytes_of(hours.counts),
         hours.quiet, standing, slow.open,
     )  # fmt: skip
 
 
-def restored(held: SlowState, camera: str) -> Slow:
-    """Read it back; ValueError says what cannot be."""
-    slow = Slow()
-    hours, template, wide = slow.hours, slow.hours.template, len(NAMES)
-    template.slots = array(held.slots, np.int32, (-1,))
-    template.window = array(held.window, np.float16, (len(template.slots), wide))
-    sound(np.diff(template.slots) > 0, "its hours' order")
-    for name, was in (("normal", template.normal), ("moment", template.moment)):
-        setattr(template, name, array(getattr(held, name), np.float32, was.shape))
-        sound(np.isfinite(getattr(template, name)), "its days")
+def restored(held: SlowState) -> Slow:
+    """Read it back; ValueError where the bytes do not fit."""
+    slow = Slow(Hours(unrest=held.unrest.read(_WIDE)))
+    hours, template = slow.hours, slow.hours.template
+    template.slots = array_of(held.slots, np.int32, (-1,))
+    template.window = array_of(held.window, np.float16, (len(template.slots), _WIDE))
+    template.normal = array_of(held.normal, np.float32, template.normal.shape)
+    template.moment = array_of(held.moment, np.float32, template.moment.shape)
     template.learned, template.first = held.learned, held.first
-    unrested(hours.unrest, held.unrest)
-    for name in ("sums", "counts"):
-        was = getattr(hours, name)
-        setattr(hours, name, array(getattr(held, name), was.dtype, was.shape))
-        sound(np.isfinite(getattr(hours, name)), f"its {name}")
-    sound(np.linalg.eigvalsh(hours.spread) > -1e-3, "its spread")
-    hours.waiting = array(held.waiting, np.float16, (-1, wide))
-    sound(min(held.learned, held.looks, held.frames) >= 0, "its counts")
+    hours.sums = array_of(held.sums, np.float64, hours.sums.shape)
+    hours.counts = array_of(held.counts, np.int32, hours.counts.shape)
+    hours.waiting = array_of(held.waiting, np.float16, (-1, _WIDE))
     hours.looks, hours.slot, hours.frames, hours.quiet = held.looks, held.slot, held.frames, held.quiet
-    hours.standing = _change(held.standing, hours)
-    sound((held.open is None) == (held.standing is None), "its change")
-    sound(held.open is None or held.open.camera == camera, "its change")
-    slow.open = held.open
+    hours.standing, slow.open = _change(held.standing), held.open
     return slow
 
 
-def _change(held: _Change | None, hours: Hours) -> Change | None:
+def _change(held: _Change | None) -> Change | None:
     if held is None:
         return None
-    difference = array(held.difference, np.float64, (len(NAMES),))
-    sound(np.isfinite([*difference, held.at, held.since, held.score, held.fall]), "its change")
-    sound(held.limit > 0.0 and 0 <= held.filter < len(hours.known.kinds), "its change")
-    likely(held.causes)
     return Change(
-        held.at, held.since, held.score, held.limit, held.fall, held.filter, held.slots, difference,
-        held.causes,
+        held.at, held.since, held.score, held.limit, held.fall, held.filter, held.slots,
+        array_of(held.difference, np.float64, (_WIDE,)), held.causes,
     )  # fmt: skip
 
 
-def unrested(unrest: Unrest, held: Unrested) -> None:
-    """Read it back; ValueError where a variance is nought or a correlation beyond one."""
-    unrest.variances = array(held.variances, np.float32, unrest.variances.shape)
-    unrest.correlations = array(held.correlations, np.int16, unrest.correlations.shape)
-    sound(np.isfinite(unrest.variances) & (unrest.variances > 0.0), "its unrest")
-    sound(unrest.correlations > np.iinfo(np.int16).min, "its unrest")
-
-
-def array(data: bytes, kind: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Read an array that can be written to; ValueError where the bytes do not fit the shape."""
-    return np.frombuffer(data, kind).reshape(shape).copy()
-
-
-def sound(holds: Any, what: str) -> None:
-    """Raise ValueError where something does not hold."""
-    if not np.all(holds):
-        raise ValueError(f"{what} cannot be")
-
-
-def likely(causes: Sequence[tuple[str, float]]) -> None:
-    """Raise ValueError where an explanation has no second best, or a probability is none."""
-    sound(len(causes) > 1 and all(0.0 <= each <= 1.0 for _, each in causes), "its causes")
+def checked(slow: Slow) -> None:
+    """Raise ValueError where it holds what cannot be."""
+    hours, template, change = slow.hours, slow.hours.template, slow.hours.standing
+    sound(np.diff(template.slots) > 0, "its hours' order")
+    for each in (template.normal, template.moment, hours.sums, hours.counts):
+        sound(np.isfinite(each), "its days")
+    sound(hours.unrest.possible, "its spread")
+    sound(np.linalg.eigvalsh(hours.spread) > -1e-3, "its spread")
+    sound(min(template.learned, hours.looks, hours.frames) >= 0, "its counts")
+    sound((slow.open is None) == (change is None), "its change")
+    if change is not None:
+        numbers = *change.difference, change.at, change.since, change.score, change.fall
+        sound(np.isfinite(numbers), "its change")
+        sound(change.limit > 0.0 and 0 <= change.filter < len(hours.known.kinds), "its change")
+        likely(change.causes)

@@ -102,10 +102,10 @@ class Hours:
         "waiting",
     )  # fmt: skip
 
-    def __init__(self, known: Taught | None = None) -> None:
+    def __init__(self, known: Taught | None = None, unrest: Unrest | None = None) -> None:
         self.known = known or taught()
         self.template = Template()
-        self.unrest = Unrest(np.eye(len(NAMES)))  # of its hours, in the fleet's units
+        self.unrest = unrest or Unrest.of(np.eye(len(NAMES)))  # of its hours, in the fleet's units
         self.looks = 0
         self.waiting = np.zeros((0, len(NAMES)), np.float16)
         self.slot, self.frames = 0, 0

@@ -78,11 +78,11 @@ class Detector:
 
     __slots__ = ("before", "frames", "judged", "known", "loud", "standing", "unrest", "waiting", "window")
 
-    def __init__(self, known: Fleet | None = None) -> None:
+    def __init__(self, known: Fleet | None = None, unrest: Unrest | None = None) -> None:
         self.known = known or fleet()
         self.window = Window()
         self.frames = self.judged = 0
-        self.unrest = Unrest(self.known.together)  # of its steps
+        self.unrest = unrest or Unrest.of(self.known.together)  # of its steps
         self.loud = np.full(len(self.known.quick), _UNKNOWN)
         self.waiting = np.zeros((0, _F), np.float16)
         self.before = np.zeros(_F, np.float32)  # the middle of the frames before the last alarm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,22 @@ class Unrest:
 
     __slots__ = ("correlations", "variances")
 
-    def __init__(self, covariance: Array) -> None:
-        self.variances = np.diag(covariance).astype(np.float32)
-        self._keep(covariance.take(_places(len(covariance))[0]))
+    def __init__(self, variances: NDArray[np.float32], correlations: NDArray[np.int16]) -> None:
+        self.variances, self.correlations = variances, correlations
+
+    @classmethod
+    def of(cls, covariance: Array) -> Self:
+        """Start with what is given (F, F)."""
+        together = covariance.take(_places(len(covariance))[0])
+        started = cls(np.diag(covariance).astype(np.float32), np.zeros(len(together), np.int16))
+        started._keep(together)
+        return started
+
+    @property
+    def possible(self) -> bool:
+        """Whether no variance is nought or less, and no correlation beyond one."""
+        good = np.isfinite(self.variances) & (self.variances > 0.0)
+        return bool(good.all() and (self.correlations >= -_WHOLE).all())
 
     @property
     def covariance(self) -> Array:
