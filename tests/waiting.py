@@ -16,7 +16,7 @@ T = TypeVar("T")
 _TICK = threading.Event()
 
 
-def until(condition: Callable[[], T], seconds: float = 180.0) -> T:
+def until(condition: Callable[[], T], seconds: float = 300.0) -> T:
     """Ask again until something true comes back; after so many seconds it is a failure."""
     end = time.monotonic() + seconds
     while not (found := condition()):

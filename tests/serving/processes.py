@@ -88,7 +88,7 @@ def started(
     reading.start()
     running = Running(process, port, home / "w", screen, tls)
     try:
-        until(lambda: answers(running.url, tls) or process.poll() is not None)
+        until(lambda: answers(running.url, tls) or process.poll() is not None, 600)
         assert process.poll() is None, "".join(screen)
         yield running
     finally:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,42 +55,28 @@ def test_a_row_is_answered_and_recorded_under_its_id(served: Running) -> None:
     until(lambda: response.json()["request_id"] in records(served.home))
 
 
-def test_a_killed_worker_loses_nothing_flushed_and_the_next_request_is_served(tmp_path: Path) -> None:
-    with started(tmp_path) as running:
-        row, sent, stop = gate.contract.examples[0], [], threading.Event()
-
-        def load() -> None:
-            with httpx.Client(base_url=running.url, timeout=60) as client:
-                while not stop.is_set():
-                    try:
-                        sent.append(client.post("/predict", json=row).json()["request_id"])
-                    except (httpx.TransportError, ValueError):
-                        stop.wait(0.05)
-
-        threads = [threading.Thread(target=load, daemon=True) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        until(lambda: len(records(running.home)) > 200)
-        flushed = records(running.home)
-        (worker,) = running.workers()
+def test_a_killed_worker_loses_nothing_flushed_and_the_next_request_is_served(served: Running) -> None:
+    with loaded(served, gate.contract.examples[0]) as load:
+        flushed = until(lambda: found if len(found := records(served.home)) > 100 else set())
+        (worker,) = served.workers()
         worker.kill()
-        before = len(sent)
-        until(lambda: len(sent) > before + 50)  # a new worker answers
-        stop.set()
-        for thread in threads:
-            thread.join()
-        after = set(sent[before + 3 :])
-        until(lambda: after <= records(running.home))
-        assert flushed <= records(running.home)
-        ids = read(running.home / "taxi" / "records")["request_id"].to_pylist()
-        assert len(ids) == len(set(ids))
+        worker.wait(180)
+        before = len(load.served) + 3  # what the three callers had in hand when it died
+        until(lambda: len(load.served) > before + 50)  # a new worker answers
+    after = set(load.served[before:])
+    until(lambda: after <= records(served.home))
+    assert flushed <= records(served.home)
+    ids = read(served.home / "taxi" / "records")["request_id"].to_pylist()
+    assert len(ids) == len(set(ids))
 
 
-def test_a_stop_by_signal_under_load_flushes_every_answer(tmp_path: Path) -> None:
+def test_a_stop_by_signal_under_load_flushes_every_answer_and_ends_the_monitor(tmp_path: Path) -> None:
     with started(tmp_path) as running, loaded(running, gate.contract.examples[0]) as load:
+        (monitor,) = monitors(running)
         running.process.send_signal(signal.SIGTERM)
         running.process.wait(180)
     assert running.process.returncode == 0
+    until(lambda: ended(monitor))
     assert not load.odd
     assert set(load.served) <= records(running.home)
     assert not re.search("Traceback", "".join(running.screen))
@@ -107,22 +92,15 @@ def ended(process: psutil.Process) -> bool:
     return True
 
 
-def test_the_monitor_runs_beside_the_server_and_ends_with_it(tmp_path: Path) -> None:
-    with started(tmp_path) as running:
-        (monitor,) = monitors(running)
-        until(lambda: httpx.get(f"{running.url}/readyz", timeout=60).json()["monitor"]["state"] == "alive")
-        running.says("beside the server")
-        monitor.kill()
-        until(lambda: ended(monitor))
-        asked = httpx.post(f"{running.url}/predict", json=gate.contract.examples[0], timeout=60)
-        assert asked.status_code == 200
-        health = tmp_path / "w" / "taxi" / "health.json"
-        until(health.exists)
-    with started(tmp_path) as running:
-        (monitor,) = monitors(running)
-        running.process.send_signal(signal.SIGTERM)
-        running.process.wait(180)
-        until(lambda: ended(monitor))
+def test_the_monitor_runs_beside_the_server_which_answers_without_it(served: Running) -> None:
+    (monitor,) = monitors(served)
+    until(lambda: httpx.get(f"{served.url}/readyz", timeout=60).json()["monitor"]["state"] == "alive")
+    served.says("beside the server")
+    assert (served.home / "taxi" / "health.json").exists()
+    monitor.kill()
+    until(lambda: ended(monitor))
+    asked = httpx.post(f"{served.url}/predict", json=gate.contract.examples[0], timeout=60)
+    assert asked.status_code == 200
 
 
 def test_a_wrong_target_is_one_sentence(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_collector_in_trouble_costs_requests_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: dict[str, Any]
 ) -> None:
     with receiving(**trouble) as sink:
-        to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="20")
+        to(monkeypatch, sink.url, OTEL_EXPORTER_OTLP_TIMEOUT="60")
         took = []
         with serving(app(gate(), Settings(home=tmp_path))) as client:
 
@@ -190,7 +190,7 @@ def test_a_collector_in_trouble_costs_requests_nothing(
                 until(lambda: failed in client.get("/metrics").text)
             if sink.hold is not None:
                 sink.hold.set()
-    assert max(took) < 15.0  # who waited for the collector would have waited for twenty seconds
+    assert max(took) < 40.0  # who waited for one that never answers would have waited for a minute
 
 
 def test_nobody_listening_costs_requests_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
