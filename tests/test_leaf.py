@@ -80,6 +80,13 @@ def test_the_reference_says_how_good_the_model_is_and_what_the_camera_is_like() 
     assert set(reference.rungs["leaf"].scores) == {"distance", "energy"}
 
 
+def test_what_is_known_of_a_camera_is_read_once_for_all_guards() -> None:
+    panel = gate.open().inputs
+    known = [guard._cameras.by_id["field-1"] for guard in panel.guards if hasattr(guard, "_cameras")]
+    assert len(known) == 6
+    assert len({id(each) for each in known}) == 1
+
+
 @pytest.fixture(scope="module")
 def client(opened: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     gate.close()

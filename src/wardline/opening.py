@@ -257,7 +257,8 @@ def _reference(gate: Gate, settings: Settings) -> Reference | None:
 
         enrolled = cameras.load(settings.home / gate.name / "cameras.json")
         known = {**reference.extra.get("cameras", {}), **enrolled}
-        reference = msgspec.structs.replace(reference, extra={**reference.extra, "cameras": known})
+        read = cameras.Cameras.read({"cameras": known}).by_id  # once: the guards share what is read
+        reference = msgspec.structs.replace(reference, extra={**reference.extra, "cameras": read})
     return reference
 
 
