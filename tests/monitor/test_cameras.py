@@ -267,6 +267,17 @@ def test_a_fast_camera_is_judged_by_a_frame_a_step_and_its_headers_by_all() -> N
     assert header.since == columns["time"][-1]
 
 
+def test_cameras_whose_records_come_mixed_are_known_as_if_each_came_alone() -> None:
+    parts = [records(stream(6, number), f"camera-{number}") for number in range(70)]
+    mixed = {name: [part[name][step] for step in range(6) for part in parts] for name in parts[0]}
+    together, apart = Watch(), Watch()
+    together.take(mixed)
+    for part in parts:
+        apart.take(part)
+    assert dict(together.cameras) == dict(apart.cameras)
+    assert len(together.cameras) == 70
+
+
 def test_a_clock_that_was_set_back_does_not_silence_a_camera() -> None:
     watch = Watch()
     list(watch.take(records(stream(20, 0), start=10**6)))
