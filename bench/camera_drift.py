@@ -1,9 +1,10 @@
 """Camera changes over living scenes: detected or not, how late, how often falsely, and what they were called.
 
-    python -m bench.camera_drift STREAMS.npz [DATA]
+    python -m bench.camera_drift STREAMS.npz [DATA [DAY_AFTER.npz]]
 
 `python -m models.camera.streams DATA STREAMS.npz` makes the streams first: simulated cameras over real
-pictures, light, weather and passers-by left on (a quarter of an hour on two cores). Every figure is of
+pictures, light, weather and passers-by left on (a quarter of an hour on two cores). Causes are taught with
+what `python -m models.camera.day_after DATA DAY_AFTER.npz` makes, too, where it is given. Every figure is of
 cameras left out when the fleet was taught. The peers see what peers compute of an image (`streams.PEERS`:
 brightness, contrast, entropy, HSV); each is set to the same rate of false alarms on the same clean streams.
 With DATA, real folders are looked through too.
@@ -16,6 +17,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from models.camera import streams
-from models.camera.build import naming, taught
-from models.camera.quick import JUDGED, crossed, limit_for
+from models.camera.build import taught
+from models.camera.named import named, printed
+from models.camera.quick import JUDGED, Held, crossed, limit_for, tail
 from models.camera.streams import CAUSES, Stream
 from wardline.stats.camera_change.online import CONFIRMED, RUN_LENGTH, Detector
 
@@ -82,7 +85,7 @@ def peer_series(rows: Rows, score: Score, start: int) -> list[float]:
     return [score(rows[end - 10 : end], rows[end - 50 : end - 10]) for end in range(start + 1, len(rows) + 1)]
 
 
-def ours(every: list[Stream]) -> tuple[float, dict[tuple[str, int], list[int | None]]]:
+def ours(held: list[Held]) -> tuple[float, dict[tuple[str, int], list[int | None]]]:
     """Return the run length on clean streams, and each change's delay in frames (None: too late).
 
     The limit of a camera is set on the clean frames of cameras in other folds, each scored by what cameras
@@ -90,9 +93,8 @@ def ours(every: list[Stream]) -> tuple[float, dict[tuple[str, int], list[int | N
     """
     frames = alarms = stood = 0
     delays: dict[tuple[str, int], list[int | None]] = {}
-    _, fall, held = crossed(every, taught)
     for each in held:
-        limit = limit_for([other.scores for other in held if other.fold != each.fold], JUDGED)
+        limit, fall = tail([other.scores for other in held if other.fold != each.fold], JUDGED)
         detector = Detector(each.known._replace(limits={**each.known.limits, "fast": limit, "fall": fall}))
         for row in each.stream.clean:
             alarms += detector.update(row) is not None
@@ -181,7 +183,9 @@ def main() -> None:
         print("needs a file of streams: python -m models.camera.streams DATA STREAMS.npz")
         return
     every = streams.read(Path(sys.argv[1]))
-    run_length, delays = ours(every)
+    days = streams.read(Path(sys.argv[3])) if len(sys.argv) > 3 else []
+    held = crossed(every, partial(taught, days=days))
+    run_length, delays = ours(held)
     table("ours", delays)
     for cause in CAUSES:
         rates = (
@@ -191,10 +195,7 @@ def main() -> None:
     peers(every, run_length)
     if len(every[0].clean_peers):
         alibi(Path(sys.argv[1]))
-    confusion = naming(every)
-    print(f"cause named right from 24 frames, medium and large: {np.trace(confusion) / confusion.sum():.3f}")
-    for cause, row in zip(CAUSES, confusion, strict=True):
-        print(f"  {cause:20}", *(f"{each:3d}" for each in row))
+    printed(named(held))
     if len(sys.argv) > 2:
         folders(Path(sys.argv[2]))
 

@@ -1,15 +1,18 @@
 """Teach the camera detector: how living scenes move, what each change looks like, and how to name it.
 
-    python -m models.camera.build DATA [STREAMS.npz]
+    python -m models.camera.build DATA [STREAMS.npz [DAY_AFTER.npz]]
 
-simulates every camera over the real pictures under DATA (or reads streams made before), and writes
-`src/wardline/stats/camera_change/fleet.json`. Seeded. Figures printed are of cameras left out.
+simulates every camera over the real pictures under DATA (or reads what `models.camera.streams` and
+`models.camera.day_after` made before), and writes `src/wardline/stats/camera_change/fleet.json`. Seeded.
+Figures printed are of cameras left out.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from sklearn.neural_network import MLPClassifier
 
-from models.camera import causes, streams
-from models.camera.quick import crossed, quick
-from models.camera.streams import CAUSES, Stream, folds
-from wardline.stats.camera_change.contrast import Fleet, named
+from models.camera import causes, day_after, named, streams
+from models.camera.causes import BOTH
+from models.camera.quick import JUDGED, crossed, quick, tail
+from models.camera.streams import CAUSES, Stream
+from wardline.stats.camera_change.contrast import Fleet
 from wardline.stats.camera_change.series import BOUND
 from wardline.stats.camera_change.vector import NAMES, scales_of, slopes_of, spread, unlit, vectors
 
@@ -29,7 +33,6 @@ OUT = Path("src/wardline/stats/camera_change/fleet.json")
 Array = NDArray[np.float64]
 _LEAST = {"clipped_dark": 0.1, "clipped_bright": 0.1, "hot_pixels": 0.2, "flat": 0.02}
 """The least unrest of statistics that are mostly nought."""
-_BOTH = ("isp.white_balance", "isp.tone")
 LEAST = np.array([_LEAST.get(name, 1e-3) for name in NAMES])
 LIMITS = {
     "series_at": 2.2, "series_by_log": 0.5, "series_width": 0.63, "series_power": 0.25, "local": 2.0,
@@ -103,7 +106,7 @@ def signatures(units: list[Units]) -> tuple[list[str], Array]:
     for place, cause in enumerate(CAUSES):
         drawn = np.array([contrasts(each, 24)[place, 1:] for each in units]).reshape(-1, len(NAMES))
         drawn = np.clip(drawn, -30, 30)
-        if cause in _BOTH:
+        if cause in BOTH:
             axis = np.linalg.svd(drawn)[2][0]
             drawn = drawn * np.sign(drawn @ axis)[:, None]
             kinds, found = [*kinds, cause], [*found, -drawn.mean(axis=0)]
@@ -137,33 +140,23 @@ def network(units: list[Units]) -> tuple[Array, Array]:
     return hidden, output
 
 
-def taught(every: list[Stream]) -> Fleet:
-    """Learn from these cameras."""
+def taught(every: list[Stream], days: Sequence[Stream] = ()) -> Fleet:
+    """Learn from these cameras; `days` are more examples of causes, over the same pictures in other looks."""
     prior, floor, usual = prior_of(every)
     units = [Units(each, prior, floor) for each in every]
     basis, slow = directions(units)
     kinds, found = signatures(units)
     hidden, output = network(units)
     streamed = quick(every)
-    return Fleet(
+    nothing = np.zeros((0, 0))
+    known = Fleet(
         slopes=prior, floor=floor, usual=usual, basis=basis, slow=slow, kinds=tuple(kinds), signatures=found,
-        classes=CAUSES, hidden=hidden, output=output, limits=dict(LIMITS),
-        **streamed, **causes.network(every, streamed["still"]),
+        classes=CAUSES, hidden=hidden, output=output, limits=dict(LIMITS), **streamed,
+        moves=causes.moves(every, streamed["still"]), stream_hidden=nothing, stream_output=nothing,
     )  # fmt: skip
-
-
-def naming(every: list[Stream], count: int = 24) -> NDArray[np.intp]:
-    """Count causes named by causes done, of medium and large changes, on cameras left out."""
-    confusion = np.zeros((len(CAUSES), len(CAUSES)), np.intp)
-    for shown, held in folds(every):
-        known = taught(shown)
-        for each in held:
-            sizes = causes.Shown(each, known.still).differences(0, count)[:, 1:]
-            for place, drawn in enumerate(sizes):
-                for difference in drawn:
-                    best = named(difference, count, known, stream=True)[0][0]
-                    confusion[place, CAUSES.index(best)] += 1
-    return confusion
+    shown = {each.camera for each in every}
+    hidden, output = causes.network([*every, *(each for each in days if each.camera in shown)], known)
+    return known._replace(stream_hidden=hidden, stream_output=output)
 
 
 def written(known: Fleet) -> None:
@@ -179,15 +172,13 @@ def _rounded(value: NDArray[np.float64]) -> Any:
 
 
 def main() -> None:
-    every = streams.read(Path(sys.argv[2])) if len(sys.argv) > 2 else streams.simulate(Path(sys.argv[1]))
-    confusion = naming(every)
-    print(
-        f"cause named right, medium and large, cameras left out: {np.trace(confusion) / confusion.sum():.3f}"
-    )
-    for cause, row in zip(CAUSES, confusion, strict=True):
-        print(f"{cause:20}", *(f"{each:3d}" for each in row))
-    limit, fall, _ = crossed(every, taught)
-    known = taught(every)
+    data, *made = map(Path, sys.argv[1:])
+    every = streams.read(made[0]) if made else streams.simulate(data)
+    days = streams.read(made[1]) if len(made) > 1 else day_after.simulate(data)
+    held = crossed(every, partial(taught, days=days))
+    named.printed(named.named(held))
+    limit, fall = tail([each.scores for each in held], JUDGED)
+    known = taught(every, days)
     known.limits.update(fast=round(limit, 3), fall=round(fall, 2))
     written(known)
 

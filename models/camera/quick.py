@@ -22,14 +22,14 @@ QUICK = (
 """What a stream can show within frames; the others are as fast as weather, and drown in it."""
 
 JUDGED = int(1.2 * RUN_LENGTH)
-"""Frames between two false alarms where limits are set: a handful sets them, so some more than declared."""
+"""Frames between two false alarms where limits are set, some more than declared: cameras differ."""
 
 _SHRUNK = 0.5  # of the correlations between statistics: weather's are not the same anywhere
 _OFTEN_NOUGHT = {"clipped_dark": 0.05, "clipped_bright": 0.05, "hot_pixels": 0.1, "flat": 0.01}
 _LEAST = np.array([_OFTEN_NOUGHT.get(name, 1e-3) for name in (*NAMES, "exposure", "contrast")])
 """The least step that is called usual, more for statistics that are mostly nought."""
 _FEW = 0.01  # of the usual step: what hardly ever moves has no correlations
-_TAIL = 0.6  # of the limit: scores beyond it show how their tail falls
+_OFTEN = 10
 
 
 def joined(rows: NDArray[np.floating]) -> Array:
@@ -83,20 +83,13 @@ class Held(NamedTuple):
     fold: int
 
 
-def crossed(every: list[Stream], taught: Callable[[list[Stream]], Fleet]) -> tuple[float, float, list[Held]]:
-    """Score every camera by what the others taught.
-
-    Returns the limit at the declared run length, by how many e-folds scores beyond it get rarer a limit
-    more, and the scores.
-    """
+def crossed(every: list[Stream], taught: Callable[[list[Stream]], Fleet]) -> list[Held]:
+    """Score every camera by what the others taught."""
     held = []
     for fold, (shown, left) in enumerate(folds(every)):
         known = taught(shown)
         held += [Held(each, known, np.array(list(scored(each, known))), fold) for each in left]
-    limit = limit_for([each.scores for each in held], JUDGED)
-    tail = np.concatenate([each.scores for each in held]) / limit
-    beyond = tail[tail > _TAIL] - _TAIL
-    return limit, float(1.0 / beyond.mean()), held
+    return held
 
 
 def scored(each: Stream, known: Fleet) -> Iterator[float]:
@@ -108,12 +101,31 @@ def scored(each: Stream, known: Fleet) -> Iterator[float]:
             yield detector.judge()[0]
 
 
-def episodes(values: Array, limit: float) -> int:
-    """Count alarms: what stays above, or comes again within the frames after an alarm, is one."""
-    count, last = 0, -100
+def episodes(values: Array, limit: float) -> list[float]:
+    """Peaks of alarms: what stays above, or comes again within the frames after an alarm, is one."""
+    peaks: list[float] = []
+    last = -100
     for index in np.flatnonzero(values > limit).tolist():
-        count, last = count + (index - last > FIRST - AFTER), index
-    return count
+        if index - last > FIRST - AFTER:
+            peaks.append(float(values[index]))
+        else:
+            peaks[-1] = max(peaks[-1], float(values[index]))
+        last = index
+    return peaks
+
+
+def tail(clean: list[Array], frames: int) -> tuple[float, float]:
+    """Return the limit that makes one false alarm in so many frames, by the tail of clean scores.
+
+    Peaks over a threshold that is passed often, `_OFTEN` times as often, lie exponentially above it
+    (Pickands 1975, with shape 0): dozens of peaks tell more than the handful beyond the limit itself. Also
+    returns by how many e-folds scores get rarer a limit more.
+    """
+    often = limit_for(clean, frames // _OFTEN)
+    peaks = [peak for each in clean for peak in episodes(each, often)]
+    excess = float(np.mean(peaks)) - often
+    limit = often + excess * float(np.log(frames * len(peaks) / sum(map(len, clean))))
+    return limit, limit / excess
 
 
 def limit_for(clean: list[Array], frames: int) -> float:
@@ -121,7 +133,7 @@ def limit_for(clean: list[Array], frames: int) -> float:
     total = sum(map(len, clean))
     limit = np.inf
     for value in np.sort(np.concatenate(clean))[::-1].tolist():
-        if sum(episodes(each, value) for each in clean) > total / frames:
+        if sum(len(episodes(each, value)) for each in clean) > total / frames:
             break
         limit = value
     return float(limit)

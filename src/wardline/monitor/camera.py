@@ -21,6 +21,9 @@ The run length of alarms is declared in frames; this makes it one in three days 
 camera of a frame a minute is judged by all of them, whatever its clock's jitter.
 """
 
+_CODEC = "codec.requantised"
+_STEADY = 2.0  # of libjpeg's quality: whoever moves it by more has a rate control
+
 
 class Camera:
     """One camera's state, awake; between records `camera_state` keeps it as bytes."""
@@ -31,8 +34,8 @@ class Camera:
         self.detector = detector or Detector()
         self.slow = slow or Slow()
         self.habits = (
-            Habit("codec.requantised", "encoder"), Habit("identity.firmware", "firmware"),
-            Habit("geometry.resolution", "size"), Range("codec.requantised", "level"),
+            Habit(_CODEC, "encoder"), Habit("identity.firmware", "firmware"),
+            Habit("geometry.resolution", "size"), Range(_CODEC, "level"),
         )  # fmt: skip
         self.times = array("d")  # of the frames whose pixels were looked at
         self.last: float | None = None
@@ -89,13 +92,23 @@ class Camera:
         return msgspec.structs.replace(open_, until=at)
 
     def _told(self, camera: str, alarm: Alarm, at: float) -> CameraEvent:
-        (kind, sure), other = alarm.causes[:2]
+        (kind, sure), other = self._causes(alarm)[:2]
         began = self.times[max(0, len(self.times) - 1 - (alarm.at - alarm.since))]
         shown = tuple((name, 0.0, effect) for name, effect in evidence(alarm))
         return CameraEvent(
             camera, kind, at, began, sure, other, alarm.score, alarm.threshold, shown,
             rate=max(alarm.rate, 1e-300), frames=alarm.at - alarm.since - 1,
         )  # fmt: skip
+
+    def _causes(self, alarm: Alarm) -> list[tuple[str, float]]:
+        """Leave out a new compression where headers say that it is as ever, of a camera that keeps to one."""
+        levels = self.habits[-1].known
+        steady = bool(levels) and max(levels) - min(levels) <= _STEADY
+        codec = dict(alarm.causes).get(_CODEC)
+        if codec is None or not steady or any(each.open for each in self.habits if each.kind == _CODEC):
+            return alarm.causes
+        left = max(1.0 - codec, 1e-9)
+        return [(cause, min(1.0, odds / left)) for cause, odds in alarm.causes if cause != _CODEC]
 
     def _due(self, at: float) -> bool:
         """Whether a frame's pixels are to be looked at; a clock that was set back starts anew."""

@@ -23,7 +23,7 @@ class Fleet(NamedTuple):
     (F + 2,) is how far the medians of neighbouring windows usually lie apart, `together` how such steps hang
     together, `quick` (Q, F + 2) the steps that changes make, in these units, and `quick_kinds` their names.
     The rest names causes: small networks over `classes`, `hidden` and `output` for folders, `stream_hidden`
-    and `stream_output` for streams.
+    and `stream_output` for streams, with the steps (M, F + 2) that all changes make there, `moves`.
     """
 
     slopes: Array
@@ -37,6 +37,7 @@ class Fleet(NamedTuple):
     together: Array
     quick_kinds: tuple[str, ...]
     quick: Array
+    moves: Array
     classes: tuple[str, ...]
     hidden: Array
     output: Array
@@ -77,16 +78,18 @@ def scores(
     return np.asarray(found / np.maximum(length, 1e-9), np.float64)
 
 
-def named(difference: Array, frames: float, known: Fleet, *, stream: bool = False) -> list[tuple[str, float]]:
-    """Name the causes of one difference by their probability, the likeliest first.
+def named(difference: Array, frames: float, known: Fleet) -> list[tuple[str, float]]:
+    """Name the causes of a folder's run (F,), in the camera's own unrest, the likeliest first."""
+    given = np.concatenate([np.arcsinh(difference), [np.log(frames)]])
+    return likeliest(given, known.classes, known.hidden, known.output)
 
-    The difference of a folder's run is (F,), in the camera's own unrest; that of a `stream` (F + 2,), in how
-    far its steps usually go.
-    """
-    hidden, output = (known.stream_hidden, known.stream_output) if stream else (known.hidden, known.output)
-    given = np.concatenate([np.arcsinh(difference), [np.log(frames), 1.0]])
-    inner = np.concatenate([np.maximum(given @ hidden, 0.0), [1.0]])
+
+def likeliest(
+    given: Array, classes: tuple[str, ...], hidden: Array, output: Array
+) -> list[tuple[str, float]]:
+    """Ask a small network; biases are the last rows. Returns every class with its probability."""
+    inner = np.concatenate([np.maximum(given @ hidden[:-1] + hidden[-1], 0.0), [1.0]])
     logits = inner @ output
     odds = np.exp(logits - logits.max())
     odds /= odds.sum()
-    return [(known.classes[place], float(odds[place])) for place in np.argsort(-odds)]
+    return [(classes[place], float(odds[place])) for place in np.argsort(-odds)]

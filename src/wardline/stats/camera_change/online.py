@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.camera_change.contrast import Array, Fleet, fleet, named
+from wardline.stats.camera_change import naming
+from wardline.stats.camera_change.contrast import Array, Fleet, fleet
 from wardline.stats.camera_change.series import BOUND
 from wardline.stats.camera_change.unrest import Unrest
 from wardline.stats.camera_change.vector import NAMES, furthest, vectors
@@ -136,15 +137,8 @@ class Detector:
         self.loud += louder / min(_SOON + self.judged, _MEMORY)
 
     def _filters(self) -> tuple[Array, Array]:
-        """Return how far steps usually go here, (F,), and a filter for each change, (Q, F), of unit noise.
-
-        How steps hang together is the fleet's at first and more and more this camera's own.
-        """
-        own = self.unrest.covariance
-        usual = np.sqrt(np.maximum(np.diag(own), _LEAST))
-        share = max(_PRIOR / (_PRIOR + self.judged), _FLEETS)
-        together = (1.0 - share) * own / np.outer(usual, usual) + share * self.known.together
-        together[np.diag_indices(_F)] += _OWN
+        """Return how far steps usually go here, (F,), and a filter for each change, (Q, F), of unit noise."""
+        usual, together = yardstick(self.unrest.covariance, self.judged, self.known)
         wanted = self.known.quick / usual
         weights = np.linalg.solve(together, wanted.T).T
         return usual, weights / np.sqrt(np.maximum(np.sum(weights * wanted, axis=1), 1e-9))[:, None]
@@ -167,9 +161,10 @@ class Detector:
 
     def _told(self, frames: int) -> tuple[Array, list[tuple[str, float]]]:
         """Describe how the last so many frames differ from those before the change, and name it."""
-        difference = self._since(frames) / self._filters()[0]
-        causes = named(difference, float(frames), self.known, stream=True)
-        return bounded(difference[: len(NAMES)]), causes[:_NAMED]
+        difference = self._since(frames)
+        usual, together = yardstick(self.unrest.covariance, self.judged, self.known)
+        causes = naming.causes(difference, usual, together, float(frames), self.known)
+        return bounded((difference / usual)[: len(NAMES)]), causes[:_NAMED]
 
     def _since(self, frames: int) -> Array:
         """Hold the last so many frames against those before the change, in the fleet's steps."""
@@ -212,6 +207,19 @@ class Detector:
         window, unrest = self.window, self.unrest
         kept = window.rows, window.pairs, window.leaving, unrest.variances, unrest.correlations
         return sum(each.nbytes for each in (*kept, self.waiting, self.loud, self.before)) + 400
+
+
+def yardstick(own: Array, judged: int, known: Fleet) -> tuple[Array, Array]:
+    """Return how far steps usually go, (F,), and how they hang together, (F, F).
+
+    That is the fleet's at first and more and more the camera's own, whose covariance of so many judged
+    steps is given.
+    """
+    usual = np.sqrt(np.maximum(np.diag(own), _LEAST))
+    share = max(_PRIOR / (_PRIOR + judged), _FLEETS)
+    together = (1.0 - share) * own / np.outer(usual, usual) + share * known.together
+    together[np.diag_indices(len(own))] += _OWN
+    return usual, together
 
 
 def bounded(difference: Array) -> Array:
