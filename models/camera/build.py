@@ -160,7 +160,7 @@ def taught(every: list[Stream], days: Sequence[Stream] = ()) -> Fleet:
 
 
 def written(known: Fleet) -> None:
-    """Write the arrays, four digits each."""
+    """Write the arrays, five digits each."""
     tree: dict[str, Any] = {}
     for name, value in known._asdict().items():
         tree[name] = _rounded(value) if isinstance(value, np.ndarray) else value
