@@ -27,7 +27,7 @@ BIN = Path(sys.executable).parent
 ROW = dict(taxi.contract.examples[0])
 
 
-def until(found: Callable[[], Any], seconds: float = 240.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 600.0) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         try:
