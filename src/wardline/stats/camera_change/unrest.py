@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Self
 
@@ -30,10 +31,9 @@ class Unrest:
     @classmethod
     def of(cls, covariance: Array) -> Self:
         """Start with what is given (F, F)."""
-        together = covariance.take(_places(len(covariance))[0])
-        started = cls(np.diag(covariance).astype(np.float32), np.zeros(len(together), np.int16))
-        started._keep(together)
-        return started
+        variances = np.diag(covariance).astype(np.float32)
+        together = covariance.take(_places(len(covariance))[0]) / _pairs(np.sqrt(np.diag(covariance)))
+        return cls(variances, np.rint(together * _WHOLE).astype(np.int16))
 
     @property
     def possible(self) -> bool:
@@ -42,30 +42,33 @@ class Unrest:
         return bool(good.all() and (self.correlations >= -_WHOLE).all())
 
     @property
+    def deviations(self) -> Array:
+        """How far each goes, (F,)."""
+        return np.sqrt(self.variances.astype(np.float64))
+
+    @property
+    def correlation(self) -> Array:
+        """How they hang together, (F, F)."""
+        wide = len(self.variances)
+        whole, together = np.eye(wide), self.correlations / _WHOLE
+        for places in _places(wide):
+            whole.put(places, together)
+        return whole
+
+    @property
     def covariance(self) -> Array:
-        """The whole of it, (F, F)."""
-        wide, deviations = len(self.variances), self._deviations
-        whole = np.eye(wide)
-        above, below = _places(wide)
-        together = self.correlations / _WHOLE
-        whole.put(above, together)
-        whole.put(below, together)
-        return whole * np.outer(deviations, deviations)
+        """Both in one, (F, F)."""
+        deviations = self.deviations
+        return self.correlation * np.outer(deviations, deviations)
 
     def learn(self, seen: Array, share: float) -> None:
         """Let one step (F,) count for this share of what is known."""
-        together = self.correlations * (_pairs(self._deviations) / _WHOLE)
-        together += share * (_pairs(seen) - together)
+        before = self.deviations
         self.variances += (share * (seen**2 - self.variances)).astype(np.float32)
         np.maximum(self.variances, _CALMEST, out=self.variances)
-        self._keep(together)
-
-    @property
-    def _deviations(self) -> Array:
-        return np.sqrt(self.variances.astype(np.float64))
-
-    def _keep(self, together: Array) -> None:
-        self.correlations = np.rint(together * (_WHOLE / _pairs(self._deviations))).astype(np.int16)
+        now = self.deviations
+        kept, added = math.sqrt(1.0 - share) * before / now, math.sqrt(share * _WHOLE) * seen / now
+        self.correlations = np.rint(self.correlations * _pairs(kept) + _pairs(added)).astype(np.int16)
 
 
 def _pairs(values: Array) -> Array:
