@@ -124,6 +124,19 @@ def test_each_trouble_is_named_by_its_guard_in_one_frame(
     assert found(reference, taken(200, edit)).get(guard) == cause
 
 
+def test_overshoot_names_a_sharpening_and_is_none_by_itself(reference: Any) -> None:
+    """In fog the few edges that are left may be those of one sharp thing."""
+    guard, frame = Processing().prepare(reference), seen(admitted(taken(206)))
+
+    def finding(**moved: float) -> Any:
+        values = [moved.get(name, value) for name, value in zip(SCHEMA.names, frame.features, strict=True)]
+        return guard.check(msgspec.structs.replace(frame, features=tuple(values)))
+
+    assert finding(overshoot=5.0).severity is Severity.OK
+    assert finding(overshoot=5.0, noise=90.0).reason == "isp.sharpening"
+    assert finding(noise=90.0).reason == "sensor.noise"
+
+
 def test_a_torn_frame_is_blocked(reference: Any) -> None:
     data = taken(201)
     torn = data[: len(data) // 2] + b"\xff\xd9"

@@ -12,10 +12,12 @@ _FIRST = {
     "gain_red": (BOTH, "isp.white_balance"),
     "gain_blue": (BOTH, "isp.white_balance"),
 }
-"""Causes that move other statistics along: sharpening raises noise, colour moves tone."""
+"""Causes that move other statistics along: sharpening raises noise, colour moves tone. Overshoot names a
+cause and raises none by itself: in fog the few edges left are of one thing, and that may be a sharp one."""
 
 _TABLE = {
-    **_FIRST,
+    "gain_red": _FIRST["gain_red"],
+    "gain_blue": _FIRST["gain_blue"],
     "detail_fine": (UP, "isp.sharpening"),
     "noise": (BOTH, "sensor.noise"),
     "noise_correlation": (UP, "isp.denoise"),
