@@ -21,7 +21,7 @@ from scipy.optimize import minimize_scalar
 
 from models.camera.days import A_DAY, CAUSES, simulate
 from models.camera.streams import Stream, folds, read
-from wardline.stats.camera_change.hours import CAMERA_DAYS, Hours, Taught, named
+from wardline.stats.camera_change.hours import CAMERA_DAYS, OVER, Hours, Taught, named
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, toned
 
 OUT = Path("src/wardline/stats/camera_change/hours.json")
@@ -35,7 +35,10 @@ _TAIL = 0.6  # of the limit: scores beyond it show how their tail falls
 
 
 class Walk(NamedTuple):
-    """How far one camera's hours lie from other days: clean (n, A), after changes (causes, sizes, n, A)."""
+    """How far one camera's last hours lie from other days, slot by slot.
+
+    Clean (n, HOURS, A), and after changes (causes, sizes, n, HOURS, A).
+    """
 
     clean: Array
     after: Array
@@ -53,49 +56,64 @@ def walk(each: Stream) -> Walk:
 
 
 def _followed(template: Template, values: Array, first: int) -> Array:
-    looks = (template.close(first + place, row) for place, row in enumerate(values))
-    nothing = np.full(len(NAMES), np.nan)
-    return np.array([nothing if apart is None else apart for apart in looks])
+    looks = np.full((len(values), HOURS, len(NAMES)), np.nan, np.float32)
+    for place, row in enumerate(values):
+        rest = template.close(first + place, row)
+        if rest is not None:
+            looks[place] = rest[:, : len(NAMES)]
+    return looks
 
 
 class Seen(NamedTuple):
-    """A camera by what others taught: its looks in the fleet's units, the spread it had then, its scores.
+    """A camera by what others taught: its looks in the fleet's units, its spread then, its scores.
 
-    `watch` is as it is at the end.
+    `watch` is as it is at the end; `first` is the first look that is judged.
     """
 
     apart: Array
     units: Array
     scores: Array
+    first: int
     watch: Hours
 
 
 def seen(each: Walk, known: Taught) -> Seen:
-    """Let a camera learn its own spread; give its looks from the end of its first week."""
-    watch, apart, units, scores = Hours(known), [], [], []
-    for place, look in enumerate(each.clean / known.usual):
+    """Let a camera learn its own spread; give its looks, and which of them ends its first week."""
+    watch, apart, units, scores, first = Hours(known), [], [], [], 0
+    for place, rest in enumerate(each.clean / known.usual):
+        look = rest.mean(axis=0)
         if np.isfinite(look).all():
-            if place >= _WEEK:
-                apart.append(look)
-                units.append(watch.unit)
-                scores.append(watch.scores(look))
-            watch.learn(place, look)
-    return Seen(np.array(apart), np.array(units), np.array(scores), watch)
+            first += place < _WEEK
+            apart.append(look)
+            units.append(watch.unit)
+            scores.append(watch.scores(rest))
+            watch.learn(place, look, scores[-1])
+    return Seen(np.array(apart), np.array(units), np.array(scores), first, watch)
+
+
+def heard(each: Seen, tails: Array) -> Array:
+    """Give the scores that are judged, in `tails`, as a camera has them that learns how loud they are."""
+    known = each.watch.known._replace(tails=tails)
+    watch, beyond = Hours(known), []
+    for place, raw in enumerate(each.scores):
+        beyond.append(raw / tails / np.sqrt(np.maximum(watch.loud, 1.0)))
+        watch.learn(place, np.zeros(len(NAMES)), raw)
+    return np.array(beyond[each.first :])
 
 
 def learned(every: list[Walk]) -> Taught:
     """Learn all but the limits."""
     size = len(NAMES)
-    spread = [np.sqrt(np.mean(each.clean[_WEEK:] ** 2, axis=0)) for each in every]
+    spread = [np.sqrt(np.mean(each.clean[_WEEK:].mean(axis=1) ** 2, axis=0)) for each in every]
     usual = np.maximum(np.median(spread, axis=0), _LEAST)
     blank = Taught(usual, np.eye(size), np.ones((1, size)), ("",), np.ones(1), 1.0, 1.0, 1.0)
     walked = [seen(each, blank) for each in every]
-    drawn = [np.clip(each.apart / each.units, -_CLIP, _CLIP) for each in walked]
+    drawn = [np.clip(each.apart / each.units, -_CLIP, _CLIP)[each.first :] for each in walked]
     covariance = np.mean([each.T @ each / len(each) for each in drawn], axis=0)
     wanted, kinds = list[Array](), list[str]()
     for place, cause in enumerate(CAUSES):
         moved = np.concatenate([
-            np.clip(each.after[place, 1:, HOURS - 1] / usual / other.watch.unit, -10.0, 10.0)
+            np.clip(each.after[place, 1:, HOURS - 1].mean(axis=1) / usual / other.watch.unit, -10.0, 10.0)
             for each, other in zip(every, walked, strict=True)
         ])  # fmt: skip
         axis = np.linalg.svd(moved, full_matrices=False)[2][0]
@@ -119,7 +137,7 @@ class Held(NamedTuple):
 
 
 def crossed(every: list[Stream]) -> list[Held]:
-    """Judge every camera by what the others taught, with the limits that the other folds' cameras set."""
+    """Judge every camera by what the others taught; limits are still to be set."""
     walks = {id(each): walk(each) for each in every}
     held = []
     for fold, (shown, left) in enumerate(folds(every)):
@@ -127,35 +145,44 @@ def crossed(every: list[Stream]) -> list[Held]:
         for each in left:
             one = walks[id(each)]
             held.append(Held(each, one, known, seen(one, known), fold))
-    limits = {fold: limited(held, fold) for fold in {each.fold for each in held}}
+    return held
+
+
+def bounded(held: list[Held], days: float = CAMERA_DAYS) -> list[Held]:
+    """Give each camera the limits that the other folds' cameras set, at one false alarm in so many days."""
+    limits = {fold: limited(held, days, fold) for fold in {each.fold for each in held}}
     return [each._replace(known=each.known._replace(**limits[each.fold])) for each in held]
 
 
-def limited(held: list[Held], fold: int | None = None) -> dict[str, object]:
+def limited(held: list[Held], days: float = CAMERA_DAYS, fold: int | None = None) -> dict[str, object]:
     """Set tails, limit, fall and sharpness on cameras left out, but not on those of this fold."""
     others = [each for each in held if each.fold != fold]
-    tails = np.quantile(np.concatenate([each.seen.scores for each in others]), _RARE, axis=0)
-    beyond = [(each.seen.scores / tails).max(axis=1) for each in others]
-    limit = limit_for(beyond)
+    clean = np.concatenate([each.seen.scores[each.seen.first :] for each in others])
+    tails = np.quantile(clean, _RARE, axis=0)
+    beyond = [heard(each.seen, tails).max(axis=1) for each in others]
+    limit = limit_for(beyond, days)
     high = np.concatenate(beyond) / limit
     high = high[high > _TAIL] - _TAIL
     return {"tails": tails, "limit": limit, "fall": 1.0 / high.mean(), "sharp": sharpness(others)}
 
 
-def limit_for(clean: list[Array]) -> float:
-    """Return the least limit with one alarm in `CAMERA_DAYS`; alarms are a day apart."""
-    days = sum(map(len, clean)) / A_DAY
-    for limit in np.arange(0.5, 5.0, 0.01).tolist():
-        if sum(alarms(each, limit) for each in clean) <= days / CAMERA_DAYS:
-            return float(limit)
-    return 5.0
+def limit_for(clean: list[Array], days: float) -> float:
+    """Return the least limit with one alarm in so many camera-days."""
+    allowed = sum(map(len, clean)) / A_DAY / days
+    limit = max(float(each.max()) for each in clean)
+    while sum(alarms(each, limit - 0.01) for each in clean) <= allowed:
+        limit -= 0.01
+    return round(limit, 2)
 
 
 def alarms(beyond: Array, limit: float) -> int:
-    """Count the days apart on which scores pass the limit."""
-    count, last = 0, -2 * A_DAY
-    for place in np.flatnonzero(beyond > limit).tolist():
-        count, last = count + (place - last > A_DAY), place
+    """Count how often scores pass the limit; what has begun is over when they are as before."""
+    count, standing = 0, False
+    for score in beyond.tolist():
+        if standing:
+            standing = score >= OVER * limit
+        elif score > limit:
+            count, standing = count + 1, True
     return count
 
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from tests.stats.test_camera_hours import DAY, WARMER, days, shifted
-from wardline.camera.days import LEVEL, of_days
+from wardline.camera.days import LEVEL, by_day, of_days
 from wardline.camera.events import explained
 from wardline.camera.folder import Seen
 from wardline.stats.camera_change.hours import HOURS
@@ -52,3 +52,17 @@ def test_unchanged_days_few_days_and_few_frames_a_day_are_told_nothing_of() -> N
     assert of_days(seen(by=2.0)[4 * DAY :]) == []
     assert of_days(seen(by=2.0)[:: DAY // 2]) == []
     assert of_days([each._replace(taken=None) for each in seen(by=2.0)]) == []
+
+
+def test_a_change_that_lasts_a_day_is_named_by_that_day() -> None:
+    frames = seen(by=2.0)
+    (event,) = of_days(frames)
+    guessed = event._replace(kind="optics.dirt", sure=0.4)
+    (named,) = by_day([guessed], frames)
+    assert (named.kind, named.day, guessed.day) == ("isp.white_balance", True, False)
+    assert named.sure > 0.4
+    assert (named.place, named.stop, named.evidence) == (event.place, event.stop, event.evidence)
+    assert "sure, from a day of frames" in explained(named)
+    assert by_day([guessed._replace(p_value=None)], frames)[0].kind == "optics.dirt"  # a header is a fact
+    assert by_day([guessed._replace(stop=event.place + DAY // 2)], frames)[0].kind == "optics.dirt"
+    assert by_day([guessed], [each._replace(taken=None) for each in frames])[0].kind == "optics.dirt"

@@ -252,6 +252,24 @@ def test_another_white_balance_is_an_event_of_hours_that_goes_on_over_restarts_a
     assert len(packed(whole)) < 12 * 1024
 
 
+def test_what_lasts_is_named_anew_by_the_day_after_it_and_says_so() -> None:
+    start = 9 * DAY
+    rows = shifted(days(300, 11), start, 11 * DAY, {name: 2 * step for name, step in WARMER.items()})
+    columns = records(rows) | {"time": [1200.0 * place for place in range(len(rows))]}
+    watch = Watch()
+    list(watch.take({name: column[: start + 60] for name, column in columns.items()}))
+    (early,) = watch.open()
+    assert not early.day
+    watch = unpacked(packed(watch))  # in the midst of that day
+    list(watch.take({name: column[start + 60 :] for name, column in columns.items()}))
+    (late,) = watch.open()
+    assert (late.kind, late.day, late.at, late.since) == ("isp.white_balance", True, early.at, early.since)
+    assert late.instead is not None
+    assert 0.5 < late.confidence <= 1.0 - late.instead[1]
+    assert unpacked(packed(watch)).open() == [late]
+    assert len(packed(watch)) < 16 * 1024
+
+
 def test_the_chance_of_what_hours_show_is_by_cameras_and_of_what_frames_show_by_frames() -> None:
     watch = Watch()
     for camera in ("a", "b", "c"):

@@ -58,6 +58,7 @@ class Event(NamedTuple):
     p_value: float | None
     effect: float
     evidence: tuple[Evidence, ...]
+    day: bool = False
 
     @property
     def severity(self) -> str:
@@ -83,7 +84,8 @@ def explained(event: Event) -> str:
         f"{each.subject} {_said(each.before)} → {_said(each.after)}" for each in event.evidence[:3]
     )
     other = "" if event.instead is None else f" Next best: {event.instead[0]} ({event.instead[1]:.0%})."
-    return f"{_WORDS[event.kind].capitalize()} ({event.sure:.0%} sure): {shown}.{other}"
+    sure = f"{event.sure:.0%} sure{', from a day of frames' if event.day else ''}"
+    return f"{_WORDS[event.kind].capitalize()} ({sure}): {shown}.{other}"
 
 
 def _said(value: float | str) -> str:
@@ -124,6 +126,7 @@ def _event(event: Event, frames: Sequence[Seen]) -> dict[str, Any]:
         "effect": round(event.effect, 2),
         "p_value": event.p_value,
         "confidence": round(event.sure, 3),
+        "from_day": event.day,
         "instead": None if other is None else {"kind": other[0], "confidence": round(other[1], 3)},
         "evidence": [_evidence(each) for each in event.evidence],
         "explanation": explained(event),

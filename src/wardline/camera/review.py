@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.camera.days import of_days
+from wardline.camera.days import by_day, of_days
 from wardline.camera.events import Event, Evidence, Review, Verdict
 from wardline.camera.folder import Refused, Seen
 from wardline.camera.grouping import HeaderRun, groups, header_runs, majority
@@ -34,7 +34,8 @@ def review(found: Sequence[Seen | Refused], reference: Sequence[Seen] = ()) -> R
         if run.kind == "identity.model":
             events += [each for each in _brought(seen, reference, run) if not _told_already(each, events)]
     kinds = {event.kind for event in events}
-    events = _joined([*events, *(each for each in of_days(seen, reference) if each.kind not in kinds)])
+    events += [each for each in of_days(seen, reference) if each.kind not in kinds]
+    events = by_day(_joined(events), seen, reference)
     short = len(seen) + len(reference) < series.FEWEST or not seen
     return Review(_verdict(events, short=short), events, groups(headers), seen, refused, len(reference))
 

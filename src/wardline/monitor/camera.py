@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wardline.monitor.camera_habits import CameraEvent, Habit, Range
-from wardline.monitor.camera_hours import Slow
+from wardline.monitor.camera_hours import Slow, renamed
 from wardline.stats.camera_change.online import Alarm, Detector, evidence
 
 STEP_S = 50.0
@@ -53,6 +53,7 @@ class Camera:
                 yield event
         if self._due(at):
             seen = self._see(camera, row, at), self.slow.see(camera, row, at)
+            self._by_day()
             yield from (event for event in seen if event is not None)
 
     @property
@@ -77,6 +78,14 @@ class Camera:
             self.moved = now.difference
         return None
 
+    def _by_day(self) -> None:
+        """Name what lasts anew once a whole day of it was seen."""
+        lasting = [event for event in (self.open, self.slow.open) if event is not None]
+        causes = self.slow.follow(lasting)
+        if causes and not all(event.day for event in lasting):
+            causes = self._causes(causes)
+            self.open, self.slow.open = renamed(self.open, causes), renamed(self.slow.open, causes)
+
     def _began(self, camera: str, alarm: Alarm, at: float) -> CameraEvent:
         """Turn an alarm into an event; one that undoes the last ends it."""
         if self.open is not None and self.moved is not None:
@@ -92,7 +101,7 @@ class Camera:
         return msgspec.structs.replace(open_, until=at)
 
     def _told(self, camera: str, alarm: Alarm, at: float) -> CameraEvent:
-        (kind, sure), other = self._causes(alarm)[:2]
+        (kind, sure), other = self._causes(alarm.causes)[:2]
         began = self.times[max(0, len(self.times) - 1 - (alarm.at - alarm.since))]
         shown = tuple((name, 0.0, effect) for name, effect in evidence(alarm))
         return CameraEvent(
@@ -100,15 +109,15 @@ class Camera:
             rate=max(alarm.rate, 1e-300), frames=alarm.at - alarm.since - 1,
         )  # fmt: skip
 
-    def _causes(self, alarm: Alarm) -> list[tuple[str, float]]:
+    def _causes(self, causes: list[tuple[str, float]]) -> list[tuple[str, float]]:
         """Leave out a new compression where headers say that it is as ever, of a camera that keeps to one."""
         levels = self.habits[-1].known
         steady = bool(levels) and max(levels) - min(levels) <= _STEADY
-        codec = dict(alarm.causes).get(_CODEC)
+        codec = dict(causes).get(_CODEC)
         if codec is None or not steady or any(each.open for each in self.habits if each.kind == _CODEC):
-            return alarm.causes
+            return causes
         left = max(1.0 - codec, 1e-9)
-        return [(cause, min(1.0, odds / left)) for cause, odds in alarm.causes if cause != _CODEC]
+        return [(cause, min(1.0, odds / left)) for cause, odds in causes if cause != _CODEC]
 
     def _due(self, at: float) -> bool:
         """Whether a frame's pixels are to be looked at; a clock that was set back starts anew."""

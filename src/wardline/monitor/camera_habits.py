@@ -20,7 +20,8 @@ class CameraEvent(msgspec.Struct, frozen=True, array_like=True):
     as grave as this one an unchanged camera has; a header that changed is a fact, its rate 0. `frames` have
     shown it so far. `evidence` names statistics with how far they moved, in units of the camera's own
     unrest; for headers the old and the new value. A `slow` one was seen in hours of frames, not in some: its
-    `rate` is that of one camera a second, and it began at some time in those hours.
+    `rate` is that of one camera a second, and it began at some time in those hours. What it is
+    was told by the whole `day` after it, or by the first frames of the change.
     """
 
     camera: str
@@ -36,6 +37,7 @@ class CameraEvent(msgspec.Struct, frozen=True, array_like=True):
     rate: float = 0.0
     frames: int = 1
     slow: bool = False
+    day: bool = False
 
     @property
     def pixels(self) -> bool:

@@ -133,7 +133,8 @@ def _says(event: CameraEvent) -> str:
         for name, was, now in event.evidence
     )
     other = f", else {event.instead[0]} ({event.instead[1]:.0%})" if event.instead else ""
+    seen = ", from a day of frames" if event.day else ""
     return (
-        f"{event.kind} ({event.confidence:.0%} sure{other}) between {since:%Y-%m-%d %H:%M:%S} and "
+        f"{event.kind} ({event.confidence:.0%} sure{other}{seen}) between {since:%Y-%m-%d %H:%M:%S} and "
         f"{at:{'%H:%M:%S' if since.date() == at.date() else '%Y-%m-%d %H:%M:%S'}} UTC: {moved}"
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline.stats.camera_change.day import Day
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, NAMES, SLOT_S, Template, slot_of, toned
 from wardline.stats.camera_change.unrest import Unrest
 from wardline.stats.camera_change.vector import furthest
@@ -18,18 +19,28 @@ from wardline.stats.image import Statistics
 Array = NDArray[np.float64]
 
 CAMERA_DAYS = 30
-"""Days of one camera between two false alarms, by which `models.camera.hours` sets the limit."""
+"""Days of one camera between two false alarms, 43,200 frames at one a minute, by which limits are set."""
 
-_MONO = 2.0  # chroma under which a frame shows no colour: another mode, and another tone
+OVER = 0.5
+"""Of the limit: below it hours are as before."""
+
+MONO = 2.0
+"""Chroma under which a frame shows no colour: another mode, and another tone."""
+
 _CHROMA = Statistics._fields.index("chroma")
 _PRIOR = 48  # looks that the fleet's spread is worth
 _EVERY = 3  # slots: neighbours say nearly the same
 _MEMORY = LEARNED_S // SLOT_S // _EVERY
-_OWN_SCALE, _OWN_SHAPE, _SHRUNK = 0.3, 0.2, 0.15
+_OWN_SCALE, _OWN_SHAPE, _SHRUNK = 0.7, 0.3, 0.15
 _CAPPED = 3.0  # spreads beyond which hours do not make the camera more restless
 _STEP = 6.0  # spreads beyond which one statistic says no more
+_WILD = 30.0  # the same for a slot
+_UNLIKE = 0.05  # how much hours that disagree take from what they say
 _UNSURE = 0.03  # that it is none of what was taught, shared out
-_OVER = 0.5  # of the limit: below it hours are as before
+RARE = 2.33
+"""One clean look in a hundred is so many standard deviations off."""
+
+_SHOWN = 4  # statistics that are named
 
 
 class Taught(NamedTuple):
@@ -62,8 +73,8 @@ class Change(NamedTuple):
     """Hours that differ: seen by `at`, begun after `since`, seconds since the epoch.
 
     `score` and `limit` are in standard deviations of six hours. `filter` is which of
-    `Taught.wanted` saw it and `slots` are those it was seen in; `causes` are the likeliest first, with their
-    probabilities; `difference` is by `template.NAMES`, in this camera's spreads.
+    `Taught.wanted` saw it and `slots` are those it was seen in; `evidence` names the statistics that lie
+    furthest off, in this camera's spreads; `causes` are the likeliest first, with their probabilities.
     """
 
     at: float
@@ -73,17 +84,13 @@ class Change(NamedTuple):
     fall: float
     filter: int
     slots: int
-    difference: Array
+    evidence: list[tuple[str, float]]
     causes: list[tuple[str, float]]
 
     @property
     def rate(self) -> float:
         """How many changes as grave as this one a clean camera shows a second."""
         return float(np.exp(-self.fall * (self.score / self.limit - 1.0)) / (CAMERA_DAYS * 86_400))
-
-    def evidence(self, most: int = 4) -> list[tuple[str, float]]:
-        """Name the statistics that lie furthest off, in this camera's spreads."""
-        return furthest(self.difference, NAMES, most)
 
 
 class Hours:
@@ -98,8 +105,8 @@ class Hours:
     """
 
     __slots__ = (
-        "counts", "frames", "known", "looks", "quiet", "slot", "standing", "sums", "template", "unrest",
-        "waiting",
+        "counts", "day", "frames", "known", "looks", "loud", "quiet", "slot", "standing", "sums",
+        "template", "unrest", "waiting",
     )  # fmt: skip
 
     def __init__(self, known: Taught | None = None, unrest: Unrest | None = None) -> None:
@@ -107,20 +114,24 @@ class Hours:
         self.template = Template()
         self.unrest = unrest or Unrest.of(np.eye(len(NAMES)))  # of its hours, in the fleet's units
         self.looks = 0
-        self.waiting = np.zeros((0, len(NAMES)), np.float16)
+        self.loud = np.ones(len(self.known.kinds), np.float32)  # mean square of its scores, the fleet's 1
+        self.waiting = np.zeros((0, len(NAMES) + len(self.known.kinds)), np.float16)
         self.slot, self.frames = 0, 0
         self.sums = np.zeros(len(Statistics._fields))
         self.counts = np.zeros(len(Statistics._fields), np.int32)
         self.quiet = 0
         self.standing: Change | None = None
+        self.day: Day | None = None
 
     def update(self, row: NDArray[np.floating], at: float) -> Change | None:
         """Take one frame; return a change where the slot before it, now full, showed one."""
         slot = slot_of(at)
         slot = self.slot if slot == self.slot - 1 and self.frames else slot  # a record that came late
         found = self._closed() if self.frames and slot != self.slot else None
-        self.slot = slot
-        if row[_CHROMA] >= _MONO:
+        self.slot, coloured = slot, bool(row[_CHROMA] >= MONO)
+        if self.day is not None:
+            self.day.see(slot, coloured=coloured)
+        if coloured:
             good = np.isfinite(row)
             self.sums += np.where(good, row, 0.0)
             self.counts += good
@@ -132,14 +143,17 @@ class Hours:
         slot, mean = self.slot, np.full(len(self.sums), np.nan)
         np.divide(self.sums, self.counts, out=mean, where=self.counts > 0)
         self.sums[:], self.counts[:], self.frames = 0.0, 0, 0
-        apart = self.template.close(slot, toned(mean[None])[0], learn=self.standing is None)
-        if apart is None:
+        values, naming = toned(mean[None])[0], self.day is not None and not self.day.over
+        rest = self.template.close(slot, values, learn=self.standing is None and not naming)
+        if self.day is not None:
+            self.day.take(slot, values, self.template)
+        if rest is None:
             return None
-        apart = apart / self.known.usual
-        unit = self.unit
-        scores = self.scores(apart)
+        rest = rest[:, : len(NAMES)] / self.known.usual
+        raw, apart, unit = self.scores(rest), rest.mean(axis=0), self.unit
+        scores = raw / np.sqrt(np.maximum(self.loud, 1.0))
         if self.standing is None:
-            self.learn(slot, apart)
+            self.learn(slot, apart, raw)
         if not self.template.known(slot):
             return None
         return self._told(slot, apart / unit, scores)
@@ -158,42 +172,52 @@ class Hours:
     def _own(self) -> Array:
         return np.asarray(self.unrest.variances, np.float64)
 
-    def scores(self, apart: Array) -> Array:
-        """Ask every matched filter how many spreads long (A,) is in its direction, in the fleet's units."""
+    def scores(self, rest: Array) -> Array:
+        """Ask every matched filter how many spreads hours (n, A), in the fleet's units, go in its direction.
+
+        Hours that disagree among themselves say less: haze comes and goes, a black level stays.
+        """
         unit = self.unit
         shape = _OWN_SHAPE * self.spread / np.outer(unit, unit) + (1.0 - _OWN_SHAPE) * self.known.covariance
         shape = (1.0 - _SHRUNK) * shape + _SHRUNK * np.diag(np.diag(shape))
         weights = np.linalg.solve(shape, self.known.wanted.T)
         length = np.sqrt(np.sum(weights.T * self.known.wanted, axis=1))
-        return np.asarray(np.clip(apart / unit, -_STEP, _STEP) @ weights / length)
+        weights /= length
+        found = np.clip(rest.mean(axis=0) / unit, -_STEP, _STEP) @ weights
+        unlike = np.var(np.clip(rest / unit, -_WILD, _WILD) @ weights, axis=0)
+        return np.asarray(found / np.sqrt(1.0 + _UNLIKE * unlike))
 
-    def learn(self, slot: int, apart: Array) -> None:
+    def learn(self, slot: int, apart: Array, scores: Array) -> None:
         """Learn how restless a camera is, six hours late: a change found by then has taught nothing."""
         if slot % _EVERY:
             return
         if len(self.waiting) >= HOURS // _EVERY:
+            old = self.waiting[0].astype(np.float64)
             bound = _CAPPED * np.sqrt(self._own)
-            seen = np.clip(self.waiting[0], -bound, bound)
             self.looks = min(self.looks + 1, _MEMORY)
-            self.unrest.learn(seen, 1.0 / (_PRIOR + self.looks))
+            share = 1.0 / (_PRIOR + self.looks)
+            self.unrest.learn(np.clip(old[: len(NAMES)], -bound, bound), share)
+            heard = np.minimum(old[len(NAMES) :] ** 2, _CAPPED**2)
+            self.loud += (share * (heard - self.loud)).astype(np.float32)
             self.waiting = self.waiting[1:]
-        self.waiting = np.vstack([self.waiting, apart.astype(np.float16)])
+        normal = scores / self.known.tails * RARE
+        self.waiting = np.vstack([self.waiting, np.concatenate([apart, normal]).astype(np.float16)])
 
     def _told(self, slot: int, difference: Array, scores: Array) -> Change | None:
         beyond = scores / self.known.tails
         at = float((slot + 1) * SLOT_S)
         if self.standing is not None:
             chosen = self.standing.filter
-            if beyond[chosen] < _OVER * self.known.limit:
+            if beyond[chosen] < OVER * self.known.limit:
                 self._over()
             elif at - self.standing.at <= HOURS * SLOT_S:  # the hours after it make it surer
                 self.standing = self.standing._replace(
-                    score=max(self.standing.score, float(scores[chosen])), difference=difference,
-                    slots=self.standing.slots + 1, causes=named(scores, self.known),
+                    score=max(self.standing.score, float(scores[chosen])), slots=self.standing.slots + 1,
+                    evidence=furthest(difference, NAMES, _SHOWN), causes=named(scores, self.known),
                 )  # fmt: skip
             return None
         chosen = int(beyond.argmax())
-        if beyond[chosen] < _OVER * self.known.limit:
+        if beyond[chosen] < OVER * self.known.limit:
             self.quiet = slot
         if beyond[chosen] <= self.known.limit:
             return None
@@ -201,7 +225,8 @@ class Hours:
         score, limit = float(scores[chosen]), self.known.limit * float(self.known.tails[chosen])
         causes = named(scores, self.known)
         slots, self.waiting = len(self.template.slots), self.waiting[:0].copy()
-        self.standing = Change(at, since, score, limit, self.known.fall, chosen, slots, difference, causes)
+        shown = furthest(difference, NAMES, _SHOWN)
+        self.standing = Change(at, since, score, limit, self.known.fall, chosen, slots, shown, causes)
         return self.standing
 
     def _over(self) -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from wardline.stats.camera_change import vector
 from wardline.stats.image import Statistics
 
 Array = NDArray[np.float64]
@@ -29,19 +30,24 @@ NAMES = (
     "tone_dark", "tone_mid", "tone_bright", "detail", "noise", "vignetting", "clipped_bright",
     "clipped_dark", "detail_mid",
 )  # fmt: skip
-"""What is compared, in the order of every vector here: levels of luma and amounts by their logarithm."""
+"""What hours are compared by: levels of luma and amounts by their logarithm."""
+
+DAILY = (*NAMES, *(name for name in Statistics._fields if name not in NAMES))
+"""What a template knows: `NAMES`, and behind them all else that is logged, for a whole day to be named by."""
 
 _AT = {name: place for place, name in enumerate(Statistics._fields)}
 _PLAIN = [_AT[name] for name in NAMES[9:19]]
+_BEHIND = [vector.NAMES.index(name) for name in DAILY[len(NAMES) :]]
 _DARKEST, _DETAIL, _FAINT, _SHARE = 8.0, 0.1, 2.0, 0.01  # added before the logarithm
 _TURNS = 2  # harmonics of the day
 _RIDGE = np.diag([1e-6] + [2.0] * (2 * _TURNS))
 _MEMORY = LEARNED_S // SLOT_S
+_A_DAY = 86_400 // SLOT_S
 _ENOUGH = 216  # slots, three days of them, without which nothing is known, however long it took
 
 
 def toned(rows: NDArray[np.floating]) -> Array:
-    """Turn (n, statistics) into (n, len(NAMES)); what was not measured is not a number.
+    """Turn (n, statistics) into (n, len(DAILY)); what was not measured is not a number.
 
     The deciles and the median come back from their places between black and white: as levels, light moves
     all of them alike on a logarithmic scale.
@@ -65,6 +71,7 @@ def toned(rows: NDArray[np.floating]) -> Array:
         np.log(np.maximum(table[_AT["clipped_bright"]], 0.0) + _SHARE),
         np.log(np.maximum(table[_AT["clipped_dark"]], 0.0) + _SHARE),
         table[_AT["detail_mid"]],
+        vector.vectors(rows)[0][:, _BEHIND],
     ])  # fmt: skip
 
 
@@ -82,19 +89,20 @@ class Template:
     (recursive least squares), so that a season is followed.
     """
 
-    __slots__ = ("first", "learned", "moment", "normal", "slots", "window")
+    __slots__ = ("first", "learned", "moment", "normal", "slots", "squares", "window")
 
     def __init__(self) -> None:
         wide = 2 * _TURNS + 1
         self.slots = np.zeros(0, np.int32)
-        self.window = np.zeros((0, len(NAMES)), np.float16)
+        self.window = np.zeros((0, len(DAILY)), np.float16)
         self.normal = np.zeros((wide, wide), np.float32)
-        self.moment = np.zeros((wide, len(NAMES)), np.float32)
+        self.moment = np.zeros((wide, len(DAILY)), np.float32)
+        self.squares = np.zeros(len(DAILY), np.float32)  # mean square of what the time did not explain
         self.learned = 0
         self.first = 0
 
     def close(self, slot: int, values: Array, *, learn: bool = True) -> Array | None:
-        """Take one slot's averages; return how far the last hours lie from those of other days.
+        """Take one slot's averages; return what the time of the day does not explain, slot by slot (n, A).
 
         None: too little is known, or too few frames came. With `learn` off old slots are dropped.
         """
@@ -109,12 +117,21 @@ class Template:
         self.window = np.vstack([self.window[stays], values.astype(np.float16)])
         if self.learned < _ENOUGH or len(self.slots) < FEWEST:
             return None
-        return np.asarray(np.nan_to_num(self.rest()).mean(axis=0))
+        return self.apart(self.slots, self.window)
 
-    def rest(self) -> Array:
-        """Return what the time of the day does not explain, slot by slot of the last hours."""
-        usual = np.linalg.solve(self.normal + _RIDGE, self.moment)
-        return np.asarray(self.window - hour_of(self.slots) @ usual)
+    def apart(self, slots: NDArray[np.integer], values: NDArray[np.floating]) -> Array:
+        """Return how far values (n, A) of these slots lie from those of other days; 0 if not measured."""
+        return np.asarray(np.nan_to_num(values - hour_of(slots) @ self.usual))
+
+    @property
+    def usual(self) -> Array:
+        """The course of a day, (2 * harmonics + 1, A): its mean, then its waves."""
+        return np.linalg.solve(self.normal + _RIDGE, self.moment)
+
+    @property
+    def spread(self) -> Array:
+        """How far a slot usually lies from those of other days, (A,)."""
+        return np.sqrt(self.squares.astype(np.float64))
 
     def known(self, slot: int) -> bool:
         """Whether the camera has been watched for long enough to be judged."""
@@ -122,10 +139,11 @@ class Template:
 
     def _learn(self, slot: np.integer, row: NDArray[np.floating]) -> None:
         hour = hour_of(np.array([slot]))[0]
-        if not np.isfinite(row).all():  # as usual, where it was not measured
-            usual = hour @ np.linalg.solve(self.normal + _RIDGE, self.moment)
-            row = np.where(np.isfinite(row), row, usual)
+        usual = hour @ self.usual
+        row = np.where(np.isfinite(row), row, usual)  # as usual, where it was not measured
         self.learned = min(self.learned + 1, _MEMORY)
+        if self.learned > _A_DAY:
+            self.squares += ((row - usual) ** 2 - self.squares) / np.float32(self.learned - _A_DAY)
         kept = 1.0 - 1.0 / _MEMORY if self.learned >= _MEMORY else 1.0
         self.normal = (kept * self.normal + np.outer(hour, hour)).astype(np.float32)
         self.moment = (kept * self.moment + np.outer(hour, row)).astype(np.float32)
