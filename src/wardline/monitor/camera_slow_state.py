@@ -49,7 +49,9 @@ class SlowState(msgspec.Struct, array_like=True):
 def kept(slow: Slow) -> SlowState:
     """Write it."""
     hours, template, day = slow.hours, slow.hours.template, slow.hours.day
-    naming = day and _Day(day.began, bytes_of(day.sums), day.slots, day.frames, day.colourless, day.over)
+    naming = None
+    if day is not None:
+        naming = _Day(day.began, bytes_of(day.sums), day.slots, day.frames, day.colourless, day.over)
     return SlowState(
         bytes_of(template.slots), bytes_of(template.window), bytes_of(template.normal),
         bytes_of(template.moment), bytes_of(template.squares), template.learned, template.first,

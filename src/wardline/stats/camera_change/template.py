@@ -126,7 +126,7 @@ class Template:
     @property
     def usual(self) -> Array:
         """The course of a day, (2 * harmonics + 1, A): its mean, then its waves."""
-        return np.linalg.solve(self.normal + _RIDGE, self.moment)
+        return np.asarray(np.linalg.solve(self.normal + _RIDGE, self.moment), np.float64)
 
     @property
     def spread(self) -> Array:
