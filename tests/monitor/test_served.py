@@ -78,7 +78,8 @@ def test_a_later_month_ends_in_an_alert_and_a_changed_meter_in_the_fallback_and_
     moved = next(each for each in evidence["signals"] if each["key"] == "drift.psi/distance")
     assert moved["effect"] >= 0.25
     assert moved["moved"]
-    assert evidence["versions"]["model"].startswith("taxi")
+    # The whole gate's signal may join a slice's alert, whose hold has moved trips to the rule by then.
+    assert evidence["versions"]["model"].startswith(("taxi", "rule"))
     assert len(evidence["samples"]["drift.psi/distance"]) == 5
 
     until(lambda: "distance" in monitor(served.url).get("held", ()))
