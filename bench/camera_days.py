@@ -29,8 +29,8 @@ from wardline.stats.camera_change.template import LEARNED_S, SLOT_S
 
 HOURS = (6, 12, 24)
 A_MINUTE = 1440
-RATES = (CAMERA_DAYS, 5000 / A_MINUTE)
-"""Camera-days between false alarms: as it ships, and one in 5,000 frames of a frame a minute."""
+RATES = (CAMERA_DAYS, 4.2, 5000 / A_MINUTE)
+"""Camera-days between false alarms: as it ships, and near one in 5,000 frames of a frame a minute."""
 
 SIZES = ("small", "medium", "large")
 
