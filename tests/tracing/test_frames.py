@@ -69,7 +69,7 @@ def likeness(found: bytes | None, pixels: Any) -> float:
 def test_a_kept_frame_is_there_to_be_seen(tmp_path: Path) -> None:
     (trace,) = answered(tmp_path, frame(5))
     found = picture(tmp_path / "yard" / "traces", trace.root.attributes[ATTRIBUTE])
-    assert likeness(found, shot(PAINTED, 5)) > 0.85  # sampled, not averaged
+    assert likeness(found, shot(PAINTED, 5)) > 0.9
     assert len(found or b"") < 16_000
     assert trace.root.attributes[ATTRIBUTE] == f"{trace.trace_id}-{trace.root.span_id}.jpg"
 
@@ -110,7 +110,7 @@ def test_a_frame_that_broke_its_contract_has_none(tmp_path: Path) -> None:
 def test_of_a_batch_the_sternest_is_shown(tmp_path: Path) -> None:
     (trace,) = answered(tmp_path, {"rows": [frame(1), frame(2)]})
     found = picture(tmp_path / "yard" / "traces", trace.root.attributes[ATTRIBUTE])
-    assert likeness(found, shot(PAINTED, 1)) > 0.85
+    assert likeness(found, shot(PAINTED, 1)) > 0.9
 
 
 def test_the_picture_is_encoded_by_another_thread_and_holds_nothing_of_the_frame(tmp_path: Path) -> None:

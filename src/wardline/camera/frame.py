@@ -104,11 +104,6 @@ class Frame(Row):
         return self.film.header
 
     @property
-    def measured(self) -> bool:
-        """Whether tiles and thumbnail were taken already."""
-        return self.film.sample is not None
-
-    @property
     def sampled(self) -> Sample:
         """The tiles and the thumbnail that statistics are measured on, taken once."""
         film = self.film

@@ -10,22 +10,22 @@ import numpy as np
 
 from wardline.camera.frame import Frame, Pixels
 
-_PIXELS = 16_000  # as many as the thumbnail has that statistics are measured on
+_PIXELS = 16_000  # what a person needs to see what it shows; statistics make do with fewer
 _QUALITY = 80
 
 
 def glimpse(row: Any) -> Pixels | None:
-    """Return a frame's small picture: the one its statistics were measured on, where they were.
+    """Return a frame's small picture: every so many-eth pixel, some 20 µs of a request that is kept.
 
-    Else every so many-eth pixel; both cost a request next to nothing, and hold nothing of the whole frame.
+    It holds nothing of the whole frame.
     """
     if not isinstance(row, Frame):
         return None
-    if row.measured:
-        return row.sampled.thumbnail
     pixels = row.pixels
-    step = max(1, round(math.sqrt(pixels.shape[0] * pixels.shape[1] / _PIXELS)))
-    return np.ascontiguousarray(pixels[::step, ::step])
+    height, width = pixels.shape[:2]
+    step = max(1, round(math.sqrt(height * width / _PIXELS)))
+    small = cv2.resize(pixels, (width // step, height // step), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(small, np.uint8)
 
 
 def encoded(small: Pixels) -> bytes:
