@@ -61,8 +61,11 @@ class CameraSignals:
         time of a look, over all cameras together. Changes that this cannot yet tell from chance warn.
         """
         self.settle()
+        changed = self.watch.open()
+        if not changed:  # how fast every camera sends need not be asked
+            return []
         chance = self.watch.chance(LOOK_S)
-        found = [_signal(event, chance(event), level) for event in self.watch.open()]
+        found = [_signal(event, chance(event), level) for event in changed]
         return list({signal.key: signal for signal in sorted(found, key=lambda each: -each.p_value)}.values())
 
     def evidence(self, keys: Sequence[str], kept: Path) -> dict[str, Any]:
