@@ -148,27 +148,27 @@ def crossed(every: list[Stream]) -> list[Held]:
     return held
 
 
-def bounded(held: list[Held], days: float = CAMERA_DAYS) -> list[Held]:
-    """Give each camera the limits that the other folds' cameras set, at one false alarm in so many days."""
-    limits = {fold: limited(held, days, fold) for fold in {each.fold for each in held}}
+def bounded(held: list[Held]) -> list[Held]:
+    """Give each camera the limits that the other folds' cameras set."""
+    limits = {fold: limited(held, fold) for fold in {each.fold for each in held}}
     return [each._replace(known=each.known._replace(**limits[each.fold])) for each in held]
 
 
-def limited(held: list[Held], days: float = CAMERA_DAYS, fold: int | None = None) -> dict[str, object]:
+def limited(held: list[Held], fold: int | None = None) -> dict[str, object]:
     """Set tails, limit, fall and sharpness on cameras left out, but not on those of this fold."""
     others = [each for each in held if each.fold != fold]
     clean = np.concatenate([each.seen.scores[each.seen.first :] for each in others])
     tails = np.quantile(clean, _RARE, axis=0)
     beyond = [heard(each.seen, tails).max(axis=1) for each in others]
-    limit = limit_for(beyond, days)
+    limit = limit_for(beyond)
     high = np.concatenate(beyond) / limit
     high = high[high > _TAIL] - _TAIL
     return {"tails": tails, "limit": limit, "fall": 1.0 / high.mean(), "sharp": sharpness(others)}
 
 
-def limit_for(clean: list[Array], days: float) -> float:
-    """Return the least limit with one alarm in so many camera-days."""
-    allowed = sum(map(len, clean)) / A_DAY / days
+def limit_for(clean: list[Array]) -> float:
+    """Return the least limit with one alarm in `CAMERA_DAYS`."""
+    allowed = sum(map(len, clean)) / A_DAY / CAMERA_DAYS
     limit = max(float(each.max()) for each in clean)
     while sum(alarms(each, limit - 0.01) for each in clean) <= allowed:
         limit -= 0.01

@@ -22,6 +22,7 @@ changes in sequence, changes of single cameras where a gate is over frames; and 
 answers were, whether sets and intervals held it, and the figures of the business."""
 
 DAY = 86_400.0
+_OFTENEST = 3.5  # days of a camera: 5,000 frames at one a minute, and as far as limits were tried
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ class Monitoring:
     split by `shares` over the families. `cycles` names features that follow the clock, with the seconds of
     a cycle: they are judged over whole cycles only. `expected` is the least share of rows that must come
     from each source, against its own past. `age_s` is how old the monitor's health may be before the gate
-    calls it stale. `missing_rate` and `new_rate` are shares of rows that are nothing to speak of.
-    `labels` says how late the truth comes and what is done with it.
+    calls it stale. `camera_days` is how many days of one camera lie between two false warnings about its
+    tone and colour: fewer find more. `missing_rate` and `new_rate` are shares of rows that are nothing to
+    speak of. `labels` says how late the truth comes and what is done with it.
     """
 
     rows: int = 1000
@@ -114,6 +116,7 @@ class Monitoring:
     expected: float = 0.5
     silent_s: float = 600.0
     age_s: float = 15.0
+    camera_days: float = 30.0
     labels: Labelling = field(default_factory=Labelling)
 
     def __post_init__(self) -> None:
@@ -123,6 +126,10 @@ class Monitoring:
             raise DeclarationError(f"rows={self.rows}: the reference's bins need windows of 200 rows or more")
         if self.false_pages <= 0 or self.days <= 0 or self.age_s <= 0:
             raise DeclarationError("false_pages, days and age_s must be above zero")
+        if self.camera_days < _OFTENEST:
+            raise DeclarationError(
+                f"camera_days={self.camera_days:g}: a warning each {_OFTENEST:g} days of a camera is the most"
+            )
         strange = self.shares.keys() - set(FAMILIES)
         if strange or sum(self.shares.values()) > 1.0 + 1e-9 or min(self.shares.values(), default=0.0) < 0:
             raise DeclarationError(

@@ -252,6 +252,19 @@ def test_another_white_balance_is_an_event_of_hours_that_goes_on_over_restarts_a
     assert len(packed(whole)) < 12 * 1024
 
 
+def test_who_wants_tone_and_colour_told_oftener_is_told_of_smaller_changes_over_restarts_too() -> None:
+    start = 9 * DAY
+    rows = shifted(days(300, 11), start, 10 * DAY, {name: 0.375 * step for name, step in WARMER.items()})
+    columns = records(rows) | {"time": [1200.0 * place for place in range(len(rows))]}
+
+    def told(watch: Watch) -> list[str]:
+        return [event.kind for event in watch.take(columns) if event.slow and not event.until]
+
+    assert told(Watch()) == []
+    assert "isp.white_balance" in (often := told(Watch(days=3.5)))
+    assert told(unpacked(packed(Watch()), days=3.5)) == often
+
+
 def test_what_lasts_is_named_anew_by_the_day_after_it_and_says_so() -> None:
     start = 9 * DAY
     rows = shifted(days(300, 11), start, 11 * DAY, {name: 2 * step for name, step in WARMER.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wardline.stats.camera_change.hours import CAMERA_DAYS, Change, Hours, taught
+from wardline.stats.camera_change.hours import CAMERA_DAYS, Change, Hours, Taught, taught
 from wardline.stats.camera_change.template import HOURS, LEARNED_S, SLOT_S, hour_of, toned
 from wardline.stats.image import Statistics
 
@@ -61,6 +61,20 @@ def test_unchanged_days_are_told_no_more_often_than_declared() -> None:
     told = sum(len(watched(Hours(), days(seed, many))) for seed in range(cameras))
     judged = cameras * (many - LEARNED_S / 86_400)
     assert told <= 2 + 2 * judged / CAMERA_DAYS
+
+
+def test_a_declared_rate_moves_the_limit_along_the_tail_and_not_what_a_score_is_worth() -> None:
+    usual, often = taught(), taught().declared(3.5)
+    assert often.limit < usual.limit
+
+    def rate(known: Taught, score: float, tail: float = 2.0) -> float:
+        limit = known.limit * tail
+        return Change(1.0, 0.0, score, limit, known.fall, known.days, 0, 18, [], []).rate
+
+    for score in (2.0, 3.0, 5.0):
+        assert rate(often, score) == pytest.approx(rate(usual, score))
+    assert rate(often, often.limit * 2.0) < 1 / (3.5 * 86_400)  # something is to spare
+    assert usual.declared(CAMERA_DAYS).limit == usual.limit
 
 
 def test_another_white_balance_is_told_within_six_hours_named_dated_and_over_once_undone() -> None:

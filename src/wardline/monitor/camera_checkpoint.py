@@ -9,6 +9,7 @@ import msgspec
 
 from wardline.monitor.camera_state import checked, woken
 from wardline.monitor.cameras import Watch
+from wardline.stats.camera_change.hours import CAMERA_DAYS
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def packed(watch: Watch) -> bytes:
     return msgspec.msgpack.encode(_Watched(watch.settled, dict(watch.cameras)))
 
 
-def unpacked(data: bytes) -> Watch:
+def unpacked(data: bytes, days: float = CAMERA_DAYS) -> Watch:
     """Read it back; ValueError where it is another version's, or no such bytes.
 
     What a camera may not hold (a time that is no number, a spread below nought, more frames judged than seen)
@@ -33,7 +34,7 @@ def unpacked(data: bytes) -> Watch:
         held = msgspec.msgpack.decode(data, type=_Watched)
     except msgspec.MsgspecError as error:
         raise ValueError(f"no cameras of this version: {error}") from error
-    watch = Watch()
+    watch = Watch(days=days)
     watch.settled = {camera: at for camera, at in held.settled.items() if math.isfinite(at)}
     for name, each in held.cameras.items():
         try:

@@ -35,7 +35,8 @@ class CameraSignals:
 
     def __init__(self, watched: Watched, enrolled: Path | None = None, state: bytes = b"") -> None:
         self.over_frames = {*Statistics._fields, "encoder"} <= watched.features.keys()
-        self.watch = _restored(state) if state else Watch()
+        days = watched.monitoring.camera_days
+        self.watch = _restored(state, days) if state else Watch(days=days)
         self._enrolled = enrolled
         self._stamp: Any = None
 
@@ -105,12 +106,12 @@ class CameraSignals:
                 self.watch.settle(camera, at)
 
 
-def _restored(state: bytes) -> Watch:
+def _restored(state: bytes, days: float) -> Watch:
     try:
-        return camera_checkpoint.unpacked(state)
+        return camera_checkpoint.unpacked(state, days)
     except ValueError as error:
         log.warning("the checkpoint's cameras cannot be read (%s): they are learned anew", error)
-        return Watch()
+        return Watch(days=days)
 
 
 def _names(column: Coded, order: Any) -> list[str]:

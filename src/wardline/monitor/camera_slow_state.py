@@ -103,7 +103,8 @@ def checked(slow: Slow) -> None:
         effects = (effect for _, effect in change.evidence)
         numbers = *effects, change.at, change.since, change.score, change.fall
         sound(np.isfinite(numbers), "its change")
-        sound(change.limit > 0.0 and 0 <= change.filter < len(hours.known.kinds), "its change")
+        sound(min(change.limit, change.days) > 0.0, "its change")
+        sound(0 <= change.filter < len(hours.known.kinds), "its change")
         likely(change.causes)
     if (day := hours.day) is not None:
         sound(np.isfinite(day.sums), "the day after its change")

@@ -13,6 +13,7 @@ from wardline.health import Held
 from wardline.monitor import camera_state
 from wardline.monitor.camera import Camera
 from wardline.monitor.camera_habits import CameraEvent
+from wardline.stats.camera_change.hours import CAMERA_DAYS, taught
 from wardline.stats.image import Statistics
 
 _FEATURES = tuple(f"feature.{name}" for name in Statistics._fields)
@@ -31,12 +32,13 @@ class Watch:
     Choose it for gates over frames. Headers speak at once: an encoder, firmware or size that a camera never
     wrote in its first frames. Pixels take a few frames, one each `camera.STEP_S` seconds or slower, at the
     run length that `stats.camera_change.online` declares; their tone and colour six hours, after a week of
-    days (`stats.camera_change.hours`). At most `room` cameras are remembered, in under 16 KiB each; the ones
-    longest unseen are forgotten first.
+    days (`stats.camera_change.hours`), with one false event in `days` days of a camera. At most `room`
+    cameras are remembered, in under 16 KiB each; the ones longest unseen are forgotten first.
     """
 
-    def __init__(self, room: int = 20_000) -> None:
+    def __init__(self, room: int = 20_000, *, days: float = CAMERA_DAYS) -> None:
         self._room = room
+        self._hours = taught().declared(days)
         self.cameras: OrderedDict[str, bytes] = OrderedDict()  # at rest, the longest unseen first
         self.settled: dict[str, float] = {}
         self._awake: OrderedDict[str, Camera] = OrderedDict()
@@ -69,6 +71,7 @@ class Watch:
                 self.rest(*self._awake.popitem(last=False))
             known = self.cameras.get(name)
             camera = self._awake[name] = Camera() if known is None else camera_state.woken(known)
+            camera.slow.hours.known = self._hours
         self._awake.move_to_end(name)
         return camera
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -37,6 +38,7 @@ _STEP = 6.0  # spreads beyond which one statistic says no more
 _WILD = 30.0  # the same for a slot
 _UNLIKE = 0.05  # how much hours that disagree take from what they say
 _UNSURE = 0.03  # that it is none of what was taught, shared out
+_SPARE = 1.3  # of the days: cameras alarm that much oftener than the tail of their scores says
 RARE = 2.33
 """One clean look in a hundred is so many standard deviations off."""
 
@@ -59,6 +61,17 @@ class Taught(NamedTuple):
     limit: float
     fall: float
     sharp: float
+    days: float = CAMERA_DAYS
+    """Of one camera between two false alarms, by this limit."""
+
+    def declared(self, days: float) -> Taught:
+        """Return it for so many days between two false alarms, along the tail of clean scores.
+
+        It was tried from three and a half days on, with something to spare; beyond thirty it is extrapolated.
+        """
+        longer = max(days, min(self.days, _SPARE * days)) / self.days
+        share = 1.0 + math.log(longer) / self.fall
+        return self._replace(limit=share * self.limit, fall=share * self.fall, days=longer * self.days)
 
 
 @cache
@@ -82,6 +95,7 @@ class Change(NamedTuple):
     score: float
     limit: float
     fall: float
+    days: float
     filter: int
     slots: int
     evidence: list[tuple[str, float]]
@@ -90,7 +104,7 @@ class Change(NamedTuple):
     @property
     def rate(self) -> float:
         """How many changes as grave as this one a clean camera shows a second."""
-        return float(np.exp(-self.fall * (self.score / self.limit - 1.0)) / (CAMERA_DAYS * 86_400))
+        return float(np.exp(-self.fall * (self.score / self.limit - 1.0)) / (self.days * 86_400))
 
 
 class Hours:
@@ -226,7 +240,8 @@ class Hours:
         causes = named(scores, self.known)
         slots, self.waiting = len(self.template.slots), self.waiting[:0].copy()
         shown = furthest(difference, NAMES, _SHOWN)
-        self.standing = Change(at, since, score, limit, self.known.fall, chosen, slots, shown, causes)
+        fall, days = self.known.fall, self.known.days
+        self.standing = Change(at, since, score, limit, fall, days, chosen, slots, shown, causes)
         return self.standing
 
     def _over(self) -> None:
