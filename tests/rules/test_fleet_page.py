@@ -42,7 +42,7 @@ def test_the_commands_of_the_page_end_in_one_answer(tmp_path):
     told = json.loads(said(run[2].splitlines()[-1] + " --format json", tmp_path))
     (signal_,) = told["signals"]
     assert signal_["subject"] == "distance"
-    assert signal_["psi"] == pytest.approx(live, abs=0.01)
+    assert signal_["psi"] == pytest.approx(live, rel=0.03)  # `increase` runs ahead, by less every second
     assert paged >= 0.25  # it was told while rows came in: how many had, is another matter each time
     assert told["verdict"] == "alert"
 
