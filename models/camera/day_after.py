@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import sys
-from multiprocessing import Pool
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 
 from models.camera.days import A_DAY, EVERY
 from models.camera.isp import Scene, changed, some_look
-from models.camera.streams import CAUSES, SEASON, Stream, kept, pictures, statistics
+from models.camera.streams import CAUSES, SEASON, Stream, kept, over, statistics
 from wardline.stats.image import Statistics
 
 DAYS = 3
@@ -44,9 +43,7 @@ def day_after(camera: str, picture: Path, seed: int) -> Stream:
 
 def simulate(data: Path, workers: int = 2) -> list[Stream]:
     """Simulate every camera; some ten minutes on two cores."""
-    jobs = [(name, path, seed) for seed, (name, path) in enumerate(pictures(data))]
-    with Pool(workers) as pool:
-        return pool.starmap(day_after, jobs, chunksize=1)
+    return over(data, day_after, workers)
 
 
 def main() -> None:

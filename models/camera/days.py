@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import copy
 import sys
-from multiprocessing import Pool
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from models.camera.isp import HEIGHT, SIZES, WIDTH, Scene, changed, some_look
-from models.camera.streams import Stream, kept, pictures, statistics
+from models.camera.streams import Stream, kept, over, statistics
 from wardline.stats.image import Statistics
 
 A_DAY = 72
@@ -43,9 +42,7 @@ def weeks(camera: str, picture: Path, seed: int) -> Stream:
 
 def simulate(data: Path, workers: int = 2) -> list[Stream]:
     """Simulate every camera; some five minutes on two cores."""
-    jobs = [(name, path, seed) for seed, (name, path) in enumerate(pictures(data))]
-    with Pool(workers) as pool:
-        return pool.starmap(weeks, jobs, chunksize=1)
+    return over(data, weeks, workers)
 
 
 def main() -> None:
