@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.stats.test_camera_hours import DAY, WARMER, days, shifted
-from wardline.stats.camera_change.day import A_DAY, ENOUGH, KNOWN, Day, nets
+from wardline.stats.camera_change.day import ENOUGH, KNOWN, Day, nets
 from wardline.stats.camera_change.hours import Hours
-from wardline.stats.camera_change.template import DAILY, SLOT_S, toned
+from wardline.stats.camera_change.template import A_DAY, DAILY, SLOT_S, toned
 from wardline.stats.image import Statistics
 
 START = 4 * DAY + 20

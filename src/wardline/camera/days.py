@@ -10,10 +10,10 @@ import numpy as np
 
 from wardline.camera.events import Event, Evidence
 from wardline.camera.folder import Seen
-from wardline.stats.camera_change.day import A_DAY, Day
+from wardline.stats.camera_change.day import Day
 from wardline.stats.camera_change.hours import Change, Hours
 from wardline.stats.camera_change.series import LEVEL
-from wardline.stats.camera_change.template import LEARNED_S, SLOT_S, slot_of
+from wardline.stats.camera_change.template import A_DAY, LEARNED_S, SLOT_S, slot_of
 
 
 class _Timed(NamedTuple):

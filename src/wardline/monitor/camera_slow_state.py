@@ -8,9 +8,9 @@ import numpy as np
 from wardline.monitor.camera_arrays import Unrested, array_of, bytes_of, likely, sound
 from wardline.monitor.camera_habits import CameraEvent
 from wardline.monitor.camera_hours import Slow
-from wardline.stats.camera_change.day import A_DAY, Day
+from wardline.stats.camera_change.day import Day
 from wardline.stats.camera_change.hours import Change, Hours
-from wardline.stats.camera_change.template import DAILY, NAMES
+from wardline.stats.camera_change.template import A_DAY, DAILY, NAMES
 
 
 class _Day(msgspec.Struct, array_like=True):

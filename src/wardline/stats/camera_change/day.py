@@ -10,12 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wardline.stats.camera_change.template import DAILY, SLOT_S, Template
+from wardline.stats.camera_change.template import A_DAY, DAILY, Template
 
 Array = NDArray[np.float64]
-
-A_DAY = 86_400 // SLOT_S
-"""Slots that a change is named by."""
 
 ENOUGH = 48
 """Slots of that day without which it says nothing."""

@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 SLOT_S = 1200
 """Seconds of frames that are averaged first: one look each twenty minutes, however fast the camera."""
 
+A_DAY = 86_400 // SLOT_S
+"""Slots of a day, which is what a change is named by."""
+
 HOURS = 18
 """Slots in the stretch that is judged: six hours."""
 
@@ -42,7 +45,6 @@ _DARKEST, _DETAIL, _FAINT, _SHARE = 8.0, 0.1, 2.0, 0.01  # added before the loga
 _TURNS = 2  # harmonics of the day
 _RIDGE = np.diag([1e-6] + [2.0] * (2 * _TURNS))
 _MEMORY = LEARNED_S // SLOT_S
-_A_DAY = 86_400 // SLOT_S
 _ENOUGH = 216  # slots, three days of them, without which nothing is known, however long it took
 
 
@@ -142,8 +144,8 @@ class Template:
         usual = hour @ self.usual
         row = np.where(np.isfinite(row), row, usual)  # as usual, where it was not measured
         self.learned = min(self.learned + 1, _MEMORY)
-        if self.learned > _A_DAY:
-            self.squares += ((row - usual) ** 2 - self.squares) / np.float32(self.learned - _A_DAY)
+        if self.learned > A_DAY:
+            self.squares += ((row - usual) ** 2 - self.squares) / np.float32(self.learned - A_DAY)
         kept = 1.0 - 1.0 / _MEMORY if self.learned >= _MEMORY else 1.0
         self.normal = (kept * self.normal + np.outer(hour, hour)).astype(np.float32)
         self.moment = (kept * self.moment + np.outer(hour, row)).astype(np.float32)
